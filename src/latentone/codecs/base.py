@@ -1,0 +1,233 @@
+"""Step 1: the codec contract, a representation of sound and the way back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from ..audio import AudioSource
+from ..config import to_dict
+from ..hub import PretrainedModel, resolve_folder
+from ..spec import LatentSpec
+from .long import Reader, encode_by_windows, encode_whole
+
+__all__ = ["Codec", "CodecConfig", "CodecOutput"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig:
+    """What every codec's config derives from, so that a training can hold any of them."""
+
+
+class CodecOutput(NamedTuple):
+    """What one training pass gives."""
+
+    losses: dict[str, Tensor]
+    """The codec's own penalties by slash name (`vq/commitment`); distances are the task's."""
+    metrics: dict[str, Tensor]
+    """Health numbers that nobody differentiates (`vq/perplexity`)."""
+    latents: Tensor
+    reconstruction: Tensor | None
+
+
+class Codec(PretrainedModel, ABC):
+    """Audio `(B, C, T)` to latents `(B, D, F)` and back; codes are `(B, K, F)` int64."""
+
+    virtual: ClassVar[bool] = False
+    """True when nothing in the encoder is learned: its store is an index, encoded on the fly."""
+    source: AudioSource
+    """All that a codec knows of files."""
+
+    @property
+    @abstractmethod
+    def frame_rate(self) -> float:
+        """Latent frames per second (nominal, when segments overlap)."""
+
+    @abstractmethod
+    def num_frames(self, num_samples: int) -> int:
+        """Frames that `encode` gives for this many samples."""
+
+    @abstractmethod
+    def num_samples(self, num_frames: int) -> int:
+        """Samples that `decode` gives for this many frames."""
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> Tensor:
+        """Encode `(B, C, T)` to continuous latents `(B, D, num_frames(T))`; deterministic."""
+
+    def gain(self, x: Tensor) -> Tensor | None:
+        """Per-segment scales `(B, S)`, a pure function of `x`, or None."""
+        return None
+
+    @property
+    def vocab(self) -> tuple[int, ...]:
+        """Entries per code row; empty for continuous codecs."""
+        return ()
+
+    def quantize(self, latents: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """Turn latents `(B, D, F)` into codes `(B, K, F)`."""
+        raise TypeError(f"{type(self).__name__} is continuous: it has no codes")
+
+    def dequantize(self, codes: Tensor) -> Tensor:
+        """Turn codes `(B, K, F)` into latents `(B, D, F)`; fewer rows than K are legal."""
+        raise TypeError(f"{type(self).__name__} is continuous: it has no codes")
+
+    @abstractmethod
+    def decode(
+        self,
+        latents: Tensor,
+        conditions: dict[str, Tensor] | None = None,
+        gain: Tensor | None = None,
+        rng: torch.Generator | None = None,
+    ) -> Tensor:
+        """Decode continuous latents `(B, D, F)` to `(B, C, num_samples(F))`."""
+
+    @abstractmethod
+    def forward(self, batch: dict[str, Any]) -> CodecOutput:
+        """One training pass over a batch with `x (B, C, T)`."""
+
+    @abstractmethod
+    def encode_path(self) -> tuple[Any, list[nn.Module]]:
+        """What determines `encode` and `quantize`: config values, and modules with weights."""
+
+    @property
+    def latent(self) -> LatentSpec:
+        """The spec of the `acoustic` stream: codes when discrete, else latents."""
+        vocab = self.vocab
+        return LatentSpec(
+            kind="discrete" if vocab else "continuous",
+            shape=(len(vocab),) if vocab else (self.latent_dim,),
+            vocab=vocab,
+            frame_rate=self.frame_rate,
+            fingerprint=self.fingerprint(),
+        )
+
+    @property
+    @abstractmethod
+    def latent_dim(self) -> int:
+        """Channels D of the continuous latents."""
+
+    def encode_ragged(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        """Encode recordings of different lengths, exactly as one by one.
+
+        Equal lengths share a batch; nothing is padded, since padding would change what a frame
+        near the end, or behind a normalisation over time, is encoded to.
+
+        Args:
+            xs: recordings `(C, T_i)`.
+
+        Returns:
+            Latents `(D, num_frames(T_i))` in the same order.
+        """
+        groups: dict[int, list[int]] = {}
+        for i, x in enumerate(xs):
+            groups.setdefault(x.shape[-1], []).append(i)
+        latents: dict[int, Tensor] = {}
+        for members in groups.values():
+            encoded = self.encode(torch.stack([xs[i] for i in members]))
+            latents.update(zip(members, encoded, strict=True))
+        return [latents[i] for i in range(len(xs))]
+
+    def stream_specs(self) -> dict[str, LatentSpec]:
+        """The named streams that step 2 writes, with their specs."""
+        return {"acoustic": self.latent}
+
+    def streams(self, x: Tensor) -> dict[str, Tensor]:
+        """The named streams of `x (B, C, T)`, each `(B, rows, frames)`."""
+        latents = self.encode(x)
+        return {"acoustic": self.quantize(latents) if self.vocab else latents}
+
+    @property
+    def context(self) -> int | None:
+        """Frames on either side whose audio takes part in a frame; None = all of it.
+
+        With a hop of h samples, frame i must be a function of the samples `(i - context) h` up to
+        `(i + 1 + context) h`: 0 where every frame stands alone, None for recurrent encoders and
+        for what is normalised over the whole signal.
+        """
+        return None
+
+    @property
+    def chunkable(self) -> bool:
+        """Whether `encode_long` runs in constant memory."""
+        return self.context is not None
+
+    def encode_long(
+        self, read: Reader, num_samples: int, chunk_samples: int
+    ) -> Iterator[dict[str, Tensor]]:
+        """Encode a long recording piece by piece: joined, the pieces are `streams` of the whole.
+
+        A codec of finite `context` takes overlapping windows. Any other is encoded in one piece,
+        whose memory grows with the length, unless it overrides this method (and `chunkable`).
+
+        Args:
+            read: `read(start, count)` returns samples `(C, count)`.
+            num_samples: length of the recording.
+            chunk_samples: about how much to hold at a time.
+
+        Yields:
+            Consecutive pieces of every stream, `(rows, frames)`.
+        """
+        if self.context is None:
+            yield encode_whole(self, read, num_samples)
+        else:
+            yield from encode_by_windows(self, read, num_samples, chunk_samples)
+
+    def decode_streams(
+        self, streams: dict[str, Tensor], rng: torch.Generator | None = None
+    ) -> Tensor:
+        """Turn the streams of a store or a generator back into audio `(B, C, T)`."""
+        acoustic = streams["acoustic"]
+        latents = self.dequantize(acoustic) if self.vocab else acoustic
+        return self.decode(latents, rng=rng)
+
+    @classmethod
+    def from_pretrained(cls, name_or_folder: str | Path, *, revision: str | None = None) -> Self:
+        """Rebuild a codec in eval mode, also from a foreign layout that a subclass reads.
+
+        Raises:
+            FileNotFoundError: no such folder, or a file of it is missing.
+            ConfigError: the config does not fit; the field's path is named.
+            ValueError: another class, a pickle, or weights that do not fit.
+        """
+        path = resolve_folder(name_or_folder, revision=revision)
+        waiting: list[type[Self]] = [cls]
+        while waiting:
+            codec = waiting.pop()
+            found = codec.read_foreign(path)
+            if found is not None:
+                return found.eval()
+            waiting += codec.__subclasses__()
+        return super().from_pretrained(path)
+
+    @classmethod
+    def read_foreign(cls, path: Path) -> Self | None:
+        """Read weights that others published, or return None for what is not this codec's."""
+        return None
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the encode path: a decoder fine-tune leaves it as it was."""
+        config, modules = self.encode_path()
+        tensors = [
+            (f"{i}.{k}", t) for i, m in enumerate(modules) for k, t in m.state_dict().items()
+        ]
+        key = tuple((t.data_ptr(), t._version) for _, t in tensors)
+        cached = getattr(self, "_fingerprint", None)
+        if cached is not None and cached[0] == key:
+            return str(cached[1])
+        settings = json.dumps([type(self).__name__, to_dict(config)], sort_keys=True)
+        digest = hashlib.sha256(settings.encode())
+        for name, tensor in tensors:
+            digest.update(f"{name}{tuple(tensor.shape)}".encode())
+            data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+            digest.update(data.numpy().tobytes())
+        self._fingerprint = (key, digest.hexdigest())
+        return self._fingerprint[1]

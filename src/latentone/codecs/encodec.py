@@ -1,0 +1,444 @@
+"""EnCodec: a SEANet autoencoder with residual vector quantisation.
+
+Defossez, Copet, Synnaeve, Adi, "High Fidelity Neural Audio Compression", 2022; the 32 kHz and
+16 kHz variants come from MusicGen (Copet et al., 2023) and AudioGen (Kreuk et al., 2022). Differs:
+the residual is detached (see `nn/residual.py`), dead codes are judged relative to the mean use
+(`nn/quantize.py`), and a redundant last segment is not made (`segments.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import floor, log2
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from ..audio import AudioSource
+from ..config import to_dict
+from ..networks.seanet import SEANetConfig, SEANetDecoder, SEANetEncoder
+from ..nn.conv import PadMode
+from ..nn.residual import ResidualVQ
+from ..nn.weight_norm import fold_weight_norm
+from ..spec import LatentSpec
+from .base import Codec, CodecConfig, CodecOutput
+from .encodec_long import encode_windows
+from .long import Reader
+from .segments import Segments
+
+__all__ = [
+    "EnCodec",
+    "EnCodecConfig",
+    "encodec_16khz",
+    "encodec_24khz",
+    "encodec_32khz",
+    "encodec_48khz",
+]
+
+SEGMENTS_AT_ONCE = 16
+"""Segments of one batch row that run in parallel: bounds the memory for long audio."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnCodecConfig(CodecConfig):
+    """An EnCodec; the default is the 24 kHz model."""
+
+    sample_rate: int = 24_000
+    """Samples per second."""
+    seanet: SEANetConfig = field(default_factory=SEANetConfig)
+    """Encoder and decoder."""
+    num_codebooks: int = 32
+    """Codebooks in the residual chain."""
+    codebook_size: int = 1024
+    """Entries of each codebook."""
+    codebook_choices: tuple[int, ...] = ()
+    """Numbers of codebooks to draw from for each training batch; empty always takes all."""
+    ema_decay: float = 0.99
+    """Decay of the codebooks' running averages."""
+    restart_below: float = 0.1
+    """Fraction of the mean use under which a code restarts from a random latent."""
+    kmeans_iterations: int = 50
+    """K-means iterations that place the codes on the first training batch."""
+    segment_seconds: float | None = None
+    """Length of the segments that long audio is cut into; None for one piece."""
+    overlap: float = 0.01
+    """Share of a segment that the next one repeats."""
+    normalize: bool = False
+    """Whether each segment is divided by its level, which is kept as `gain`."""
+
+    def __post_init__(self) -> None:
+        for name in ("sample_rate", "num_codebooks", "codebook_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        wrong = [n for n in self.codebook_choices if not 1 <= n <= self.num_codebooks]
+        if wrong:
+            raise ValueError(f"codebook_choices must be in 1..{self.num_codebooks}, got {wrong}")
+        _ = self.segments
+
+    @property
+    def segments(self) -> Segments | None:
+        """How long audio is cut, or None."""
+        if self.segment_seconds is None:
+            return None
+        length = int(self.segment_seconds * self.sample_rate)
+        return Segments(length, int((1 - self.overlap) * length), self.seanet.hop_length)
+
+    @property
+    def frame_rate(self) -> float:
+        """Latent frames per second inside a segment."""
+        return self.sample_rate / self.seanet.hop_length
+
+    def bandwidth(self, num_codebooks: int) -> float:
+        """Bit rate of so many codebooks in kbit/s, without entropy coding."""
+        return num_codebooks * self.frame_rate * log2(self.codebook_size) / 1000
+
+    def codebooks_for(self, bandwidth: float) -> int:
+        """Codebooks that fit into a bit rate in kbit/s.
+
+        Raises:
+            ValueError: not even one fits, or it asks for more than there are.
+        """
+        count = floor(round(bandwidth / self.bandwidth(1), 9))
+        if not 1 <= count <= self.num_codebooks:
+            raise ValueError(
+                f"expected {self.bandwidth(1):g} to {self.bandwidth(self.num_codebooks):g} kbit/s, "
+                f"got {bandwidth:g}"
+            )
+        return count
+
+
+def encodec_24khz(pad_mode: PadMode = "constant") -> EnCodecConfig:
+    """Mono, causal, 75 frames per second, 1.5 to 24 kbit/s; published weights pad "reflect"."""
+    seanet = SEANetConfig(pad_mode=pad_mode)
+    return EnCodecConfig(seanet=seanet, codebook_choices=(2, 4, 8, 16, 32))
+
+
+def encodec_48khz(pad_mode: PadMode = "reflect") -> EnCodecConfig:
+    """Stereo in normalised segments of one second, 150 frames per second, 3 to 24 kbit/s."""
+    return EnCodecConfig(
+        sample_rate=48_000,
+        seanet=SEANetConfig(channels=2, causal=False, norm="time_group_norm", pad_mode=pad_mode),
+        num_codebooks=16,
+        codebook_choices=(2, 4, 8, 16),
+        segment_seconds=1.0,
+        normalize=True,
+    )
+
+
+def encodec_32khz(pad_mode: PadMode = "reflect") -> EnCodecConfig:
+    """The codec of MusicGen: mono, 50 frames per second, 2.2 kbit/s."""
+    seanet = SEANetConfig(
+        num_filters=64,
+        ratios=(8, 5, 4, 4),
+        causal=False,
+        conv_shortcut=False,
+        pad_mode=pad_mode,
+    )
+    return EnCodecConfig(sample_rate=32_000, seanet=seanet, num_codebooks=4, codebook_size=2048)
+
+
+def encodec_16khz(pad_mode: PadMode = "reflect") -> EnCodecConfig:
+    """The codec of AudioGen: mono, 50 frames per second, 2.2 kbit/s."""
+    config = encodec_32khz(pad_mode)
+    return replace(config, sample_rate=16_000, seanet=replace(config.seanet, ratios=(8, 5, 4, 2)))
+
+
+class EnCodec(Codec):
+    """SEANet encoder, residual vector quantiser, SEANet decoder.
+
+    Shape:
+        - audio `(B, C, T)`, latents `(B, D, F)`, codes `(B, K, F)`, gain `(B, S)`. With segments,
+          F counts the frames of all of them one after the other.
+    """
+
+    config_class = EnCodecConfig
+    config: EnCodecConfig
+
+    def __init__(self, config: EnCodecConfig) -> None:
+        super().__init__(config)
+        self.source = AudioSource(sample_rate=config.sample_rate, channels=config.seanet.channels)
+        self.segments = config.segments
+        self.encoder = SEANetEncoder(config.seanet)
+        self.quantizer = ResidualVQ(
+            config.num_codebooks,
+            config.codebook_size,
+            config.seanet.latent_dim,
+            choices=config.codebook_choices,
+            decay=config.ema_decay,
+            restart_below=config.restart_below,
+            kmeans_iterations=config.kmeans_iterations,
+        )
+        self.decoder = SEANetDecoder(config.seanet)
+
+    @property
+    def frame_rate(self) -> float:
+        return self.config.frame_rate
+
+    @property
+    def latent_dim(self) -> int:
+        return self.config.seanet.latent_dim
+
+    @property
+    def vocab(self) -> tuple[int, ...]:
+        return (self.config.codebook_size,) * self.config.num_codebooks
+
+    def num_frames(self, num_samples: int) -> int:
+        if self.segments is not None:
+            return self.segments.num_frames(num_samples)
+        return -(-num_samples // self.config.seanet.hop_length)
+
+    def num_samples(self, num_frames: int) -> int:
+        if self.segments is not None:
+            return self.segments.num_samples(num_frames)
+        return num_frames * self.config.seanet.hop_length
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Encode `(B, C, T)` to latents `(B, D, num_frames(T))`, before quantisation.
+
+        Raises:
+            ValueError: not `(B, C, T)` with the codec's channels and at least one sample.
+        """
+        pieces = self._cut(x)
+        if self.config.normalize:
+            pieces = [piece / _level(piece) for piece in pieces]
+        return torch.cat(_side_by_side(self.encoder, pieces), dim=-1)
+
+    def gain(self, x: Tensor) -> Tensor | None:
+        """Level of each segment `(B, S)` (S is 1 for audio in one piece), or None."""
+        if not self.config.normalize:
+            return None
+        return torch.cat([_level(piece)[..., 0] for piece in self._cut(x)], dim=1)
+
+    def quantize(self, latents: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """Codes `(B, num_codebooks, F)` of latents `(B, D, F)`; all codebooks when None."""
+        return self.quantizer.encode(latents, num_codebooks)
+
+    def dequantize(self, codes: Tensor) -> Tensor:
+        """Latents `(B, D, F)` of codes `(B, n, F)`, where n may be less than all codebooks."""
+        return self.quantizer.decode(codes)
+
+    def decode(
+        self,
+        latents: Tensor,
+        conditions: dict[str, Tensor] | None = None,
+        gain: Tensor | None = None,
+        rng: torch.Generator | None = None,
+    ) -> Tensor:
+        """Decode latents `(B, D, F)` to `(B, C, num_samples(F))`.
+
+        Args:
+            latents: of `encode` or `dequantize`.
+            conditions: must be None: the decoder takes none.
+            gain: level of each segment `(B, S)`; None leaves a normalised codec's output at
+                level 1.
+            rng: unused, nothing here is random.
+
+        Raises:
+            ValueError: conditions, or a gain that does not fit the segments.
+        """
+        if conditions:
+            raise ValueError(f"EnCodec decodes without conditions, got {sorted(conditions)}")
+        pieces = [latents] if self.segments is None else latents.split(self.segments.frames, -1)
+        decoded = _side_by_side(self.decoder, list(pieces))
+        if gain is not None:
+            expected = (latents.shape[0], len(decoded) if self.config.normalize else 0)
+            if tuple(gain.shape) != expected:
+                raise ValueError(
+                    f"expected a gain of shape {expected} for {latents.shape[-1]} frames, "
+                    f"got {tuple(gain.shape)}"
+                )
+            decoded = [y * g[:, None, None] for y, g in zip(decoded, gain.unbind(1), strict=True)]
+        return decoded[0] if self.segments is None else self.segments.overlap_add(decoded)
+
+    def forward(self, batch: dict[str, Any]) -> CodecOutput:
+        """One pass over crops `x (B, C, T)`, as one segment each; in training codebooks learn.
+
+        `rng` in the batch, if present, decides the chance in the quantiser.
+
+        Raises:
+            ValueError: the crops are longer than a segment, or have other channels.
+        """
+        x = batch["x"]
+        self._check(x)
+        if self.segments is not None and x.shape[-1] > self.segments.length:
+            raise ValueError(
+                f"expected crops of at most one segment ({self.segments.length} samples), "
+                f"got {x.shape[-1]}"
+            )
+        level = _level(x) if self.config.normalize else None
+        latents = self.encoder(x if level is None else x / level)
+        quantized = self.quantizer(latents, batch.get("rng"))
+        y = self.decoder(quantized.latents)[..., : x.shape[-1]]
+        return CodecOutput(
+            losses={"vq/commitment": quantized.commitment},
+            metrics={f"vq/{name}": value for name, value in quantized.metrics.items()},
+            latents=latents,
+            reconstruction=y if level is None else y * level,
+        )
+
+    @property
+    def chunkable(self) -> bool:
+        """Whether `encode_long` runs in constant memory: not if it normalises over all time."""
+        whole = self.config.normalize or self.config.seanet.norm == "time_group_norm"
+        return self.segments is not None or not whole
+
+    def encode_long(
+        self, read: Reader, num_samples: int, chunk_samples: int
+    ) -> Iterator[dict[str, Tensor]]:
+        """Encode a long recording segment by segment, or by windows around the LSTM's state.
+
+        See `Codec.encode_long`.
+        """
+        if self.segments is not None:
+            stride, length = self.segments.stride, self.segments.length
+            for start in range(0, self.segments.count(num_samples) * stride, stride):
+                x = read(start, min(length, num_samples - start))[None]
+                yield {name: value[0] for name, value in self._segment_streams(x).items()}
+        elif self.chunkable:
+            hop = self.config.seanet.hop_length
+            frames = max(1, chunk_samples // hop)
+            for latents in encode_windows(self.encoder, hop, read, num_samples, frames):
+                yield {"acoustic": self.quantize(latents)[0]}
+        else:
+            yield from super().encode_long(read, num_samples, chunk_samples)
+
+    def stream_specs(self) -> dict[str, LatentSpec]:
+        """`acoustic` codes, and with normalisation `gain`, one value per segment."""
+        specs = {"acoustic": self.latent}
+        if self.config.normalize:
+            rate = None
+            if self.segments is not None:
+                rate = self.config.sample_rate / self.segments.stride
+            path = json.dumps(["gain", self.config.sample_rate, to_dict(self.segments)])
+            specs["gain"] = LatentSpec(
+                kind="continuous",
+                shape=(1,),
+                frame_rate=rate,
+                fingerprint=hashlib.sha256(path.encode()).hexdigest(),
+            )
+        return specs
+
+    def streams(self, x: Tensor) -> dict[str, Tensor]:
+        """Codes `acoustic (B, K, F)`, and `gain (B, 1, S)` when the codec normalises."""
+        streams, gain = super().streams(x), self.gain(x)
+        return streams if gain is None else {**streams, "gain": gain[:, None]}
+
+    def _segment_streams(self, x: Tensor) -> dict[str, Tensor]:
+        """Streams of one segment `(B, C, t)`, which `streams` would cut again."""
+        if not self.config.normalize:
+            return {"acoustic": self.quantize(self.encoder(x))}
+        level = _level(x)
+        return {"acoustic": self.quantize(self.encoder(x / level)), "gain": level}
+
+    def decode_streams(
+        self, streams: dict[str, Tensor], rng: torch.Generator | None = None
+    ) -> Tensor:
+        """Decode codes, with `gain` where there is one."""
+        gain = streams.get("gain")
+        latents = self.dequantize(streams["acoustic"])
+        return self.decode(latents, gain=None if gain is None else gain[:, 0], rng=rng)
+
+    def encode_path(self) -> tuple[Any, list[nn.Module]]:
+        """Encoder and codebooks, and the settings that shape them."""
+        config = self.config
+        settings = {
+            "sample_rate": config.sample_rate,
+            "seanet": config.seanet,
+            "segments": config.segments,
+            "normalize": config.normalize,
+        }
+        return settings, [self.encoder, self.quantizer]
+
+    @classmethod
+    def read_foreign(cls, path: Path) -> Self | None:
+        """Read a folder in the transformers layout, or an original `.th` file."""
+        from .encodec_layouts import is_transformers_layout, read_transformers
+
+        if path.is_file() and path.suffix in (".th", ".pt"):
+            return cls.from_original(path)
+        if not is_transformers_layout(path):
+            return None
+        config, state = read_transformers(path)
+        return cls._with_weights(config, state, path)
+
+    @classmethod
+    def from_original(cls, path: str | Path, config: EnCodecConfig | None = None) -> Self:
+        """Read an original `.th` state dict (tensors only) in eval mode.
+
+        Args:
+            path: the file.
+            config: what it was trained with; one of the published configs when None.
+
+        Raises:
+            ValueError: the file holds more than tensors, or does not fit the config.
+        """
+        from .encodec_layouts import read_original
+
+        found, state = read_original(Path(path), config)
+        return cls._with_weights(found, state, path)
+
+    @classmethod
+    def from_transformers(
+        cls, config: Mapping[str, Any], weights: Mapping[str, Tensor], path: str | Path
+    ) -> Self:
+        """Build from the config and state dict of a transformers `EncodecModel`, in eval mode.
+
+        Args:
+            config: as in its `config.json`.
+            weights: its tensors.
+            path: where they are from, for messages.
+
+        Raises:
+            ValueError: a setting that this EnCodec does not have, or weights that do not fit.
+        """
+        from .encodec_layouts import convert_transformers
+
+        return cls._with_weights(*convert_transformers(config, weights, path), path)
+
+    @classmethod
+    def _with_weights(cls, config: EnCodecConfig, state: dict[str, Tensor], path: Any) -> Self:
+        model = cls(config)
+        try:
+            model.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            raise ValueError(f"the weights in {path} do not fit its config: {error}") from error
+        return model.eval()
+
+    def fold_weight_norm(self) -> Self:
+        """Compute normalised weights once for faster inference; `train()` undoes it."""
+        fold_weight_norm(self)
+        return self
+
+    def _check(self, x: Tensor) -> None:
+        channels = self.config.seanet.channels
+        if x.dim() != 3 or x.shape[1] != channels or x.shape[2] < 1:
+            raise ValueError(
+                f"expected audio (B, {channels}, T) with T at least 1, got {tuple(x.shape)}"
+            )
+
+    def _cut(self, x: Tensor) -> list[Tensor]:
+        self._check(x)
+        return [x] if self.segments is None else self.segments.cut(x)
+
+
+def _level(x: Tensor) -> Tensor:
+    """Root mean square of the mono mix of `(B, C, T)`, `(B, 1, 1)`; never zero."""
+    mono = x.mean(dim=1, keepdim=True)
+    return mono.square().mean(dim=-1, keepdim=True).sqrt() + 1e-8
+
+
+def _side_by_side(network: nn.Module, pieces: list[Tensor]) -> list[Tensor]:
+    """Run pieces `(B, C, t)` of equal length in one call, at most `SEGMENTS_AT_ONCE` of them."""
+    if len(pieces) == 1:
+        return [network(pieces[0])]
+    done: list[Tensor] = []
+    while len(done) < len(pieces):
+        group = pieces[len(done) : len(done) + SEGMENTS_AT_ONCE]
+        group = [piece for piece in group if piece.shape == group[0].shape]
+        done += network(torch.cat(group)).chunk(len(group))
+    return done

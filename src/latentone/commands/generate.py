@@ -1,0 +1,59 @@
+"""Make new sound with a trained model.
+
+    latentone generate run --prompt "slow piano in a minor" --duration 8 -o out.wav
+    latentone generate run --num 4 --seed 7 -o takes.flac
+    latentone generate run --condition bpm=92 --condition key="A minor" -o out.wav
+    latentone generate facebook/musicgen-small --prompt "a bossa nova" -o bossa.wav
+
+The model is a run folder, a saved pipeline, or a folder or Hub id in the transformers layout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..device import ComputeArgs
+from ._drawing import DrawArgs
+
+__all__ = ["Args", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args(ComputeArgs, DrawArgs):
+    """Flags of `latentone generate`."""
+
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
+    """Run folder, saved pipeline, or Hub id."""
+    duration: float = 8.0
+    """Seconds, exact to the sample."""
+    num: int = 1
+    """How many to make; with more than one, files are numbered: out-1.wav, out-2.wav ..."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out.wav")
+    """File to write: .wav, .flac, .ogg, .opus, .mp3, .aiff."""
+
+
+def run(args: Args) -> int:
+    """Generate and write."""
+    from ._drawing import arguments, load_model, progress, write
+
+    if args.num < 1:
+        raise ValueError(f"--num must be 1 or more, got {args.num}")
+    seed, settings = arguments(args)
+    with load_model(args) as model:
+        prompts = [args.prompt] * args.num
+        for name in ("conditions", "negative"):
+            settings[name] = {k: [v] * args.num for k, v in settings[name].items()}
+        with progress() as on_step:
+            sounds = model.generate_batch(
+                prompts, duration=args.duration, seed=seed, on_step=on_step, **settings
+            )
+        for i, sound in enumerate(sounds, 1):
+            path = args.out
+            if args.num > 1:
+                path = path.with_name(f"{path.stem}-{i}{path.suffix}")
+            write(path, sound, model, seed=seed, args=args, item=i if args.num > 1 else None)
+    return 0

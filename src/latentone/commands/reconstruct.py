@@ -1,0 +1,41 @@
+"""Encode a recording and decode it again: what the codec keeps of it.
+
+latentone reconstruct run song.wav -o heard.wav
+latentone reconstruct run/codec song.wav --num-codebooks 2 -o rough.wav
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..device import ComputeArgs
+
+__all__ = ["Args", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args(ComputeArgs):
+    """Flags of `latentone reconstruct`."""
+
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
+    """Run folder, saved pipeline, codec folder, or Hub id."""
+    audio: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="AUDIO")]
+    """The recording: any format and rate."""
+    num_codebooks: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Use only the first codebooks of a discrete codec; fewer is rougher."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out.wav")
+    """File to write."""
+
+
+def run(args: Args) -> int:
+    """Reconstruct and write."""
+    from ._drawing import load_model, write
+
+    with load_model(args) as model:
+        sound = model.reconstruct(args.audio, num_codebooks=args.num_codebooks)
+        write(args.out, sound, model, reconstructs=args.audio.name)
+    return 0

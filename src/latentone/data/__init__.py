@@ -1,0 +1,29 @@
+"""Folders of audio: what is in them, how they are split, and what a training step reads."""
+
+from __future__ import annotations
+
+from .captions import Sidecar, read_sidecar
+from .crops import AudioCrops
+from .inspect import FileReport, FolderReport, inspect_folder
+from .manifest import Failure, Item, Manifest
+from .sampler import Draw, draw
+from .scan import find_audio, scan
+from .splits import assign_splits, name_group
+
+__all__ = [
+    "AudioCrops",
+    "Draw",
+    "Failure",
+    "FileReport",
+    "FolderReport",
+    "Item",
+    "Manifest",
+    "Sidecar",
+    "assign_splits",
+    "draw",
+    "find_audio",
+    "inspect_folder",
+    "name_group",
+    "read_sidecar",
+    "scan",
+]

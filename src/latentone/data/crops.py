@@ -1,0 +1,93 @@
+"""Random excerpts of audio files, padded where files are short."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..audio import AudioError, AudioSource
+from .manifest import Item
+from .sampler import Draw
+
+__all__ = ["AudioCrops"]
+
+logger = logging.getLogger(__name__)
+
+
+class AudioCrops:
+    """Excerpts of `crop_seconds`, read from disk when they are drawn.
+
+    Args:
+        root: the manifest's folder.
+        items: what to draw from.
+        source: rate and channels that the codec wants.
+        crop_seconds: length of an excerpt; shorter files are padded with silence at the end.
+    """
+
+    def __init__(
+        self, root: str | Path, items: Sequence[Item], source: AudioSource, crop_seconds: float
+    ) -> None:
+        self.root, self.items, self.source = Path(root), list(items), source
+        self.crop_seconds = crop_seconds
+        self.crop_samples = round(crop_seconds * source.sample_rate)
+        self.failures: dict[str, str] = {}
+        """Files that could not be read so far by this process: id -> reason."""
+        if self.crop_samples < 1:
+            raise ValueError(f"crop_seconds must hold one sample, got {crop_seconds}")
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def weights(self) -> list[float]:
+        """Durations, so that every moment of sound is as likely; a short file counts as a crop."""
+        return [max(item.duration, self.crop_seconds) for item in self.items]
+
+    def __getitem__(self, draw: Draw) -> dict[str, Any]:
+        """Read one excerpt.
+
+        A file that cannot be read is reported once to the log and to `failures`, and the next
+        item that can be read takes its place, so that one bad file never ends a training.
+
+        Returns:
+            `x (C, crop samples)`, `length` (samples that are sound, not padding), `id`.
+
+        Raises:
+            AudioError: not one item can be read.
+        """
+        for step in range(len(self.items)):
+            item = self.items[(draw.index + step) % len(self.items)]
+            try:
+                x = self._load(item, draw.offset)
+            except (AudioError, OSError) as error:
+                if item.id not in self.failures:
+                    reason = error.reason if isinstance(error, AudioError) else str(error)
+                    self.failures[item.id] = reason
+                    logger.warning("%s is left out of training: %s", item.id, reason)
+                continue
+            length = x.shape[-1]
+            return {"x": F.pad(x, (0, self.crop_samples - length)), "length": length, "id": item.id}
+        first = self.items[0].id if self.items else None
+        came = f"{first}: {self.failures[first]}, and so on" if first else "no item at all"
+        raise AudioError(self.root, "at least one readable item", came)
+
+    def _load(self, item: Item, offset: float) -> Tensor:
+        path = self.root / item.path
+        latest = self.source.length(path) - self.crop_samples
+        start = int(offset * (latest + 1)) if latest > 0 else 0
+        rate = self.source.sample_rate
+        return self.source.load(path, start / rate, self.crop_samples / rate)
+
+    def collate(self, crops: list[dict[str, Any]]) -> dict[str, Any]:
+        """Stack excerpts to `x (B, C, T)`, `lengths (B,)`, `ids`."""
+        return {
+            "x": torch.stack([crop["x"] for crop in crops]),
+            "lengths": torch.tensor([crop["length"] for crop in crops]),
+            "ids": [crop["id"] for crop in crops],
+        }

@@ -1,0 +1,48 @@
+"""Feature matching: generated sound shall look the same inside the discriminator.
+
+Larsen et al., 2016; the relative form is EnCodec's (Defossez et al., 2022, eq. 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["feature_matching"]
+
+
+def feature_matching(
+    real: Sequence[Sequence[Tensor]],
+    fake: Sequence[Sequence[Tensor]],
+    *,
+    relative: bool = True,
+) -> Tensor:
+    """Mean absolute difference of features, averaged over layers and discriminators.
+
+    Args:
+        real: features of real sound, for each discriminator a list of tensors of any shape; they
+            are the target and receive no gradient.
+        fake: features of generated sound, of the same shapes.
+        relative: divide each layer by the mean magnitude of its real features, so that no layer
+            counts more for being louder, and a discriminator gains nothing by scaling them down.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: the two do not pair up, or there are none.
+    """
+    pairs = [
+        (r.detach().float(), f.float())
+        for reals, fakes in zip(real, fake, strict=True)
+        for r, f in zip(reals, fakes, strict=True)
+    ]
+    if not pairs:
+        raise ValueError("expected the features of one layer or more, got none")
+    terms = []
+    for r, f in pairs:
+        distance = (f - r).abs().mean()
+        terms.append(distance / r.abs().mean().clamp_min(1e-8) if relative else distance)
+    return torch.stack(terms).mean()

@@ -1,0 +1,3 @@
+"""Whole networks, each with a config."""
+
+__all__: list[str] = []

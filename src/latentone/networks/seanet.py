@@ -1,0 +1,197 @@
+"""SEANet, the convolutional encoder and decoder of SoundStream and EnCodec.
+
+Tagliasacchi et al., "SEANet: A Multi-modal Speech Enhancement Network", 2020; as used in
+Defossez et al., "High Fidelity Neural Audio Compression", 2022, with an LSTM at the bottom. Layer
+numbers are those of the published EnCodec weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from torch import Tensor, nn
+
+from ..nn.conv import Conv1d, ConvTranspose1d, Norm, PadMode
+from ..nn.lstm import ResidualLSTM
+from ..nn.streaming import StreamingSequential
+
+__all__ = ["SEANetConfig", "SEANetDecoder", "SEANetEncoder"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SEANetConfig:
+    """The shape of both networks."""
+
+    channels: int = 1
+    """Audio channels."""
+    latent_dim: int = 128
+    """Channels of the latents."""
+    num_filters: int = 32
+    """Channels after the first convolution; doubled by every stride."""
+    ratios: tuple[int, ...] = (8, 5, 4, 2)
+    """Strides in the decoder's order; the encoder runs them backwards."""
+    num_residual_layers: int = 1
+    """Residual units before each stride; the dilation of the n-th is 2 ** n."""
+    num_lstm_layers: int = 2
+    """Layers of the recurrent network at the bottom; 0 for none."""
+    kernel_size: int = 7
+    """Taps of the first convolution."""
+    last_kernel_size: int = 7
+    """Taps of the last convolution."""
+    residual_kernel_size: int = 3
+    """Taps of the wide convolution in a residual unit."""
+    compress: int = 2
+    """How much narrower a residual unit is inside."""
+    conv_shortcut: bool = True
+    """Whether the skip path of a residual unit is a convolution; else it is the identity."""
+    causal: bool = True
+    """Whether a frame depends on the past only; causal networks can stream."""
+    norm: Norm = "weight_norm"
+    """Normalisation of the convolutions."""
+    pad_mode: PadMode = "constant"
+    """What stands beyond the ends of the input."""
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "latent_dim", "num_filters", "compress"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.ratios or min(self.ratios) < 1:
+            raise ValueError(f"ratios must be one or more positive strides, got {self.ratios}")
+        if self.causal and self.norm == "time_group_norm":
+            raise ValueError("time_group_norm looks at all time: a causal network cannot use it")
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per latent frame."""
+        return prod(self.ratios)
+
+
+class ResidualUnit(nn.Module):
+    """`shortcut(x) + conv1(ELU(conv3(ELU(x))))`, narrower inside."""
+
+    def __init__(self, dim: int, dilation: int, config: SEANetConfig) -> None:
+        super().__init__()
+        hidden = dim // config.compress
+        taps = config.residual_kernel_size
+        self.block = StreamingSequential(
+            nn.ELU(),
+            _conv(config, dim, hidden, taps, dilation=dilation),
+            nn.ELU(inplace=True),
+            _conv(config, hidden, dim, 1),
+        )
+        self.shortcut = _conv(config, dim, dim, 1) if config.conv_shortcut else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shortcut(x) + self.block(x)
+
+    @property
+    def num_states(self) -> int:
+        """Tensors in the state."""
+        return self.block.num_states
+
+    def initial_state(self, batch: int) -> list[Tensor]:
+        """The state of the block; the shortcut has one tap and needs none."""
+        return self.block.initial_state(batch)
+
+    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Run one chunk `(B, C, n)`."""
+        y, state = self.block.step(x, state)
+        return self.shortcut(x) + y, state
+
+
+class _SEANet(nn.Module):
+    """What encoder and decoder share: a stack of layers and its streaming."""
+
+    layers: StreamingSequential
+    chunk: int
+    latency: int
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+    def initial_state(self, batch: int) -> list[Tensor]:
+        """State before the first chunk.
+
+        Raises:
+            ValueError: the network is not causal.
+        """
+        return self.layers.initial_state(batch)
+
+    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Consume a multiple of `chunk`.
+
+        Raises:
+            ValueError: the length is no multiple of `chunk`.
+        """
+        if x.shape[-1] % self.chunk:
+            raise ValueError(f"a step takes a multiple of {self.chunk}, got {x.shape[-1]}")
+        return self.layers.step(x, state)
+
+
+class SEANetEncoder(_SEANet):
+    """Audio `(B, channels, T)` to latents `(B, latent_dim, ceil(T / hop_length))`.
+
+    Streams when causal, by multiples of `chunk = hop_length` samples, without delay.
+    """
+
+    def __init__(self, config: SEANetConfig) -> None:
+        super().__init__()
+        if config.causal:  # without these, the network is no `Streamable`
+            self.chunk, self.latency = config.hop_length, 0
+        dim = config.num_filters
+        layers: list[nn.Module] = [_conv(config, config.channels, dim, config.kernel_size)]
+        for ratio in reversed(config.ratios):
+            layers += [ResidualUnit(dim, 2**n, config) for n in range(config.num_residual_layers)]
+            layers += [nn.ELU(inplace=True), _conv(config, dim, 2 * dim, 2 * ratio, stride=ratio)]
+            dim *= 2
+        if config.num_lstm_layers:
+            layers.append(ResidualLSTM(dim, config.num_lstm_layers))
+        layers += [
+            nn.ELU(inplace=True),
+            _conv(config, dim, config.latent_dim, config.last_kernel_size),
+        ]
+        self.layers = StreamingSequential(*layers)
+
+
+class SEANetDecoder(_SEANet):
+    """Latents `(B, latent_dim, F)` to audio `(B, channels, F * hop_length)`; mirrors the encoder.
+
+    Streams when causal, by single frames, without delay.
+    """
+
+    def __init__(self, config: SEANetConfig) -> None:
+        super().__init__()
+        if config.causal:
+            self.chunk, self.latency = 1, 0
+        dim = config.num_filters * 2 ** len(config.ratios)
+        layers: list[nn.Module] = [_conv(config, config.latent_dim, dim, config.kernel_size)]
+        if config.num_lstm_layers:
+            layers.append(ResidualLSTM(dim, config.num_lstm_layers))
+        for ratio in config.ratios:
+            upsample = ConvTranspose1d(
+                dim, dim // 2, 2 * ratio, stride=ratio, causal=config.causal, norm=config.norm
+            )
+            layers += [nn.ELU(inplace=True), upsample]
+            dim //= 2
+            layers += [ResidualUnit(dim, 2**n, config) for n in range(config.num_residual_layers)]
+        layers += [
+            nn.ELU(inplace=True),
+            _conv(config, dim, config.channels, config.last_kernel_size),
+        ]
+        self.layers = StreamingSequential(*layers)
+
+
+def _conv(
+    config: SEANetConfig, in_channels: int, out_channels: int, kernel_size: int, **kwargs: int
+) -> Conv1d:
+    return Conv1d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=kwargs.get("stride", 1),
+        dilation=kwargs.get("dilation", 1),
+        causal=config.causal,
+        pad_mode=config.pad_mode,
+        norm=config.norm,
+    )

@@ -1,0 +1,60 @@
+"""The recurrent layer of SEANet: an LSTM with a skip connection."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["ResidualLSTM"]
+
+FEW_STEPS = 32
+"""Up to so many steps, walking through them is faster on a CPU than the library's LSTM."""
+
+
+class ResidualLSTM(nn.Module):
+    """`x + LSTM(x)` over `(B, C, T)`; one direction, so it streams by its hidden state."""
+
+    num_states = 2
+
+    def __init__(self, dim: int, num_layers: int = 2) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(dim, dim, num_layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.step(x, self.initial_state(x.shape[0]))[0]
+
+    def initial_state(self, batch: int) -> list[Tensor]:
+        """Hidden and cell state, zeros `(num_layers, B, C)`."""
+        weight = next(self.lstm.parameters())
+        shape = (self.lstm.num_layers, batch, self.lstm.hidden_size)
+        return [weight.new_zeros(shape) for _ in range(2)]
+
+    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Go on over `(B, C, n)` from where the state stands."""
+        rows = x.permute(2, 0, 1)
+        few = len(rows) <= FEW_STEPS and x.device.type == "cpu" and not torch.is_grad_enabled()
+        y, (hidden, cell) = (self._walk if few else self.lstm)(rows, (state[0], state[1]))
+        return (y + rows).permute(1, 2, 0), [hidden, cell]
+
+    def _walk(
+        self, rows: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """What `nn.LSTM` computes, one step after the other.
+
+        On a CPU `nn.LSTM` packs its weights anew at every call, which for a single step takes
+        longer than the step.
+        """
+        ends = []
+        for layer, (h, c) in enumerate(zip(*state, strict=True)):
+            into, along, bias_into, bias_along = self.lstm.all_weights[layer]
+            outputs = []
+            for gates in F.linear(rows, into, bias_into + bias_along):
+                i, f, g, o = torch.addmm(gates, h, along.T).chunk(4, dim=1)
+                c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+                h = o.sigmoid() * c.tanh()
+                outputs.append(h)
+            rows = torch.stack(outputs)
+            ends.append((h, c))
+        hidden, cell = (torch.stack(tensors) for tensors in zip(*ends, strict=True))
+        return rows, (hidden, cell)

@@ -1,0 +1,67 @@
+"""The streaming contract: state is data, `step` over chunks equals `forward` over the whole."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+__all__ = ["Streamable", "StreamingSequential"]
+
+
+@runtime_checkable
+class Streamable(Protocol):
+    """A causal module that can run chunk by chunk."""
+
+    chunk: int
+    """Smallest legal input of a step, and what every input must be a multiple of."""
+    latency: int
+    """Delay in output units."""
+
+    def initial_state(self, batch: int) -> list[Tensor]:
+        """State before the first step: a flat list of tensors."""
+        ...
+
+    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Consume `(B, C, n * chunk)`; return what is ready and the next state."""
+        ...
+
+
+class StreamingSequential(nn.Sequential):
+    """Layers in a row that run offline by `forward` and chunk by chunk by `step`.
+
+    A layer without `step` must be pointwise in time (an activation): it is simply called. The
+    state is the layers' states one after the other.
+    """
+
+    def initial_state(self, batch: int) -> list[Tensor]:
+        """The states of all layers before the first sample."""
+        return [tensor for layer in self._stateful() for tensor in layer.initial_state(batch)]
+
+    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Run one chunk through all layers.
+
+        Raises:
+            ValueError: `state` has more or fewer tensors than `initial_state` gives.
+        """
+        if len(state) != self.num_states:
+            raise ValueError(f"expected a state of {self.num_states} tensors, got {len(state)}")
+        left = list(state)
+        after: list[Tensor] = []
+        layer: Any
+        for layer in self:
+            if hasattr(layer, "step"):
+                count = layer.num_states
+                x, new = layer.step(x, left[:count])
+                left, after = left[count:], after + new
+            else:
+                x = layer(x)
+        return x, after
+
+    @property
+    def num_states(self) -> int:
+        """Tensors in the state."""
+        return sum(layer.num_states for layer in self._stateful())
+
+    def _stateful(self) -> list[Any]:
+        return [layer for layer in self if hasattr(layer, "step")]

@@ -1,0 +1,529 @@
+"""Step 4: codecs and generators together, with the user's verbs.
+
+music = latentone.load("run")
+music.generate("slow piano in a minor", duration=8, seed=1).save("out.wav")
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .atomic import atomic_folder
+from .audio import Audio, audio_info
+from .codecs.base import Codec
+from .codecs.encodec import EnCodec
+from .conditioning.t5 import T5Conditioner
+from .conditioning.text import ByteTextConditioner
+from .config import ConfigError, from_dict, load_json, save_json
+from .device import choose_device
+from .generators.base import Generator
+from .generators.musicgen_layout import load_musicgen_decoder, read_musicgen
+from .hub import CONFIG, resolve_folder
+from .nn.weight_norm import fold_weight_norm
+
+__all__ = ["Pipeline", "PipelineConfig", "load"]
+
+PIPELINE, CODEC, GENERATOR = "pipeline.json", "codec", "generator"
+
+GUIDANCE = 3.0
+LONGEST_SECONDS = 1200.0
+"""Of a sound that is encoded in one piece."""
+
+OnStep = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineConfig:
+    """What `pipeline.json` holds: which folder is what, and where the weights come from."""
+
+    codecs: Mapping[str, str] = field(default_factory=lambda: {"acoustic": CODEC})
+    """Stream -> folder of the codec that turns it into sound."""
+    stages: tuple[str, ...] = (GENERATOR,)
+    """Folders of the generators, in the order they run."""
+    name: str = ""
+    """What the model is called: in provenance tags."""
+    licence: str | None = None
+    """Licence of the weights, where it is known."""
+
+
+class Pipeline:
+    """Codecs by stream and generators in order; makes sound in seconds, not in frames.
+
+    Args:
+        codecs: `{"acoustic": codec}`.
+        stages: the generators; empty for a codec alone, which can only `reconstruct`.
+        name: what the model is called.
+        licence: licence of the weights, where it is known.
+
+    Raises:
+        ValueError: a generator that was trained on the latents of another codec.
+    """
+
+    def __init__(
+        self,
+        codecs: Mapping[str, Codec],
+        stages: Sequence[Generator] = (),
+        *,
+        name: str = "pipeline",
+        licence: str | None = None,
+    ) -> None:
+        if "acoustic" not in codecs:
+            raise ValueError(f"expected a codec for the stream 'acoustic', got {sorted(codecs)}")
+        self.codecs = dict(codecs)
+        self.stages = tuple(stages)
+        if len(self.stages) > 1:
+            raise ValueError(f"one generator is supported so far, got {len(self.stages)}")
+        self.name = name
+        self.licence = licence
+        for stage in self.stages:
+            stage.latent.require(
+                self.codec.latent,
+                ours=f"the generator of {name} ({type(stage).__name__})",
+                theirs=f"its codec ({type(self.codec).__name__})",
+            )
+        self.eval()
+        for codec in self.codecs.values():
+            fold_weight_norm(codec)
+
+    @property
+    def codec(self) -> Codec:
+        """The codec whose sound is heard."""
+        return self.codecs["acoustic"]
+
+    @property
+    def generator(self) -> Generator:
+        """The generator.
+
+        Raises:
+            ValueError: there is none, only a codec.
+        """
+        if not self.stages:
+            raise ValueError(
+                f"{self.name} is a codec without a generator: it can reconstruct, not generate; "
+                "train a generator on its latents first"
+            )
+        return self.stages[-1]
+
+    @property
+    def sample_rate(self) -> int:
+        """Of all sound that comes out; whatever goes in is resampled."""
+        return self.codec.source.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """Of all sound that comes out."""
+        return self.codec.source.channels
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models are."""
+        first = next(self.codec.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+    def to(self, device: torch.device | str) -> Pipeline:
+        """Move all models; returns the pipeline itself."""
+        for module in (*self.codecs.values(), *self.stages):
+            module.to(device)
+        return self
+
+    def eval(self) -> Pipeline:
+        """Put all models in eval mode; returns the pipeline itself."""
+        for module in (*self.codecs.values(), *self.stages):
+            module.eval()
+        return self
+
+    # Sound in, sound out
+
+    @torch.no_grad()
+    def reconstruct(self, audio: Audio | str | Path, *, num_codebooks: int | None = None) -> Audio:
+        """Encode and decode: what the codec keeps of a sound.
+
+        Args:
+            audio: any rate; resampled, and mapped to the codec's channels.
+            num_codebooks: use only the first rows of a discrete codec; None uses all.
+
+        Returns:
+            As long as the input, at the codec's rate and channels.
+        """
+        x = self._take(audio)
+        length = x.shape[-1]
+        latents = self.codec.encode(x)
+        if self.codec.vocab:
+            rows = len(self.codec.vocab)
+            if num_codebooks is not None and not 1 <= num_codebooks <= rows:
+                raise ValueError(f"num_codebooks must be 1 to {rows}, got {num_codebooks}")
+            latents = self.codec.dequantize(self.codec.quantize(latents, num_codebooks))
+        elif num_codebooks is not None:
+            raise ValueError(f"{type(self.codec).__name__} is continuous: it has no codebooks")
+        y = self.codec.decode(latents, gain=self.codec.gain(x))
+        return self._give(y[0], length)
+
+    def generate(
+        self,
+        prompt: str | None = None,
+        *,
+        duration: float,
+        seed: int | None = None,
+        **settings: Any,
+    ) -> Audio:
+        """Make one new sound; see `generate_batch` for the settings.
+
+        Args:
+            prompt: what it should be, for models with a text condition.
+            duration: seconds; the result is exactly that long, to the sample.
+            seed: the same seed gives the same sound; None draws one.
+            **settings: as `generate_batch`; conditions take one value, not a list.
+        """
+        for name in ("conditions", "negative"):
+            if settings.get(name):
+                settings[name] = {key: [value] for key, value in settings[name].items()}
+        return self.generate_batch([prompt], duration=duration, seed=seed, **settings)[0]
+
+    def generate_batch(
+        self,
+        prompts: Sequence[str | None],
+        *,
+        duration: float,
+        seed: int | None = None,
+        conditions: Mapping[str, Sequence[Any]] | None = None,
+        negative: Mapping[str, Sequence[Any]] | None = None,
+        guidance_scale: float | None = None,
+        on_step: OnStep | None = None,
+        **options: Any,
+    ) -> list[Audio]:
+        """Make one sound for each prompt, in one batch.
+
+        Args:
+            prompts: texts for the model's text condition; None leaves it missing.
+            duration: seconds of each.
+            seed: of all chance; the same seed and batch give the same sounds.
+            conditions: raw values by condition name, one for each prompt.
+            negative: conditions to steer away from, with guidance.
+            guidance_scale: how strongly conditions steer; 1 is no guidance. None takes 3, as
+                MusicGen does, where there are conditions to steer by.
+            on_step: called with (steps done, steps in all).
+            **options: of the generator's way to draw: temperature, top_k, top_p ...
+
+        Raises:
+            ValueError: a length, condition or option that the generator does not have.
+        """
+        length = self._length(duration)
+        return self._sample(
+            prompts,
+            length,
+            known=None,
+            seed=seed,
+            conditions=conditions,
+            negative=negative,
+            guidance_scale=guidance_scale,
+            on_step=on_step,
+            options=options,
+        )
+
+    def continuation(
+        self,
+        audio: Audio | str | Path,
+        *,
+        duration: float,
+        prompt: str | None = None,
+        seed: int | None = None,
+        conditions: Mapping[str, Any] | None = None,
+        negative: Mapping[str, Any] | None = None,
+        guidance_scale: float | None = None,
+        on_step: OnStep | None = None,
+        **options: Any,
+    ) -> Audio:
+        """Go on from a sound.
+
+        The result begins with the given sound as the codec decodes it (its whole frames), so that
+        the two parts join without a seam, and is as long as the sound and `duration` together.
+
+        Args:
+            audio: the beginning.
+            duration: seconds of new sound after it.
+            prompt: as in `generate`, and so are the other arguments.
+        """
+        x = self._take(audio)
+        length = x.shape[-1] + self._length(duration)
+        known = self._whole_frames(x)
+        return self._sample(
+            [prompt],
+            length,
+            known=known,
+            seed=seed,
+            conditions={k: [v] for k, v in (conditions or {}).items()},
+            negative={k: [v] for k, v in (negative or {}).items()},
+            guidance_scale=guidance_scale,
+            on_step=on_step,
+            options=options,
+        )[0]
+
+    # On disk
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write codec, generator and `pipeline.json` whole or not at all; `load` reads it back."""
+        folder = Path(folder)
+        names = tuple(
+            GENERATOR if i == 0 else f"{GENERATOR}_{i + 1}" for i in range(len(self.stages))
+        )
+        codecs = {s: CODEC if s == "acoustic" else f"{CODEC}_{s}" for s in self.codecs}
+        with atomic_folder(folder) as partial:
+            for stream, name in codecs.items():
+                self.codecs[stream].save_pretrained(partial / name)
+            for stage, name in zip(self.stages, names, strict=True):
+                stage.save_pretrained(partial / name)
+            config = PipelineConfig(
+                codecs=codecs, stages=names, name=self.name, licence=self.licence
+            )
+            save_json(config, partial / PIPELINE)
+        return folder
+
+    # Between seconds and frames
+
+    def _length(self, duration: float) -> int:
+        length = round(duration * self.sample_rate) if 0 < duration < float("inf") else 0
+        if length < 1:
+            raise ValueError(f"duration must be a positive number of seconds, got {duration}")
+        return length
+
+    def _take(self, audio: Audio | str | Path) -> Tensor:
+        """Sound as `(1, C, T)` at the codec's rate and channels."""
+        seconds = audio.duration if isinstance(audio, Audio) else audio_info(audio).duration
+        if seconds > LONGEST_SECONDS:
+            raise ValueError(
+                f"the sound is {seconds / 60:.0f} minutes long, and memory grows with its length: "
+                f"expected at most {LONGEST_SECONDS / 60:g} minutes; take parts of it, for example "
+                "by load_audio(path, offset=, duration=)"
+            )
+        if not isinstance(audio, Audio):
+            return self.codec.source.load(audio)[None].to(self.device)
+        audio = audio.resample(self.sample_rate)
+        if self.channels == 1:
+            audio = audio.to_mono()
+        elif self.channels == 2:
+            audio = audio.to_stereo()
+        if audio.channels != self.channels:
+            raise ValueError(f"expected {self.channels} channels, got {audio.channels}")
+        if not audio.samples.shape[1]:
+            raise ValueError("expected at least one sample, got an empty sound")
+        if not bool(torch.isfinite(audio.samples).all()):
+            raise ValueError("expected finite samples, got NaN or infinity")
+        return audio.samples[None].to(self.device)
+
+    def _give(self, x: Tensor, length: int) -> Audio:
+        """Samples `(C, >= length)` as sound of exactly `length` samples."""
+        if x.shape[-1] < length:
+            raise RuntimeError(f"the codec decoded {x.shape[-1]} samples of {length}")
+        return self.codec.source.render(x[:, :length].float())
+
+    def _frames(self, length: int) -> int:
+        """The fewest frames that decode to at least `length` samples."""
+        frames = self.codec.num_frames(length)
+        while self.codec.num_samples(frames) < length:
+            frames += 1
+        return frames
+
+    @torch.no_grad()
+    def _whole_frames(self, x: Tensor) -> Tensor:
+        """Codes or latents `(1, rows, F)` of the frames that lie wholly inside `x`.
+
+        The last frame of `encode` may reach beyond the end, where it hears silence: a generator
+        would go on from that silence.
+        """
+        frames = self.codec.num_frames(x.shape[-1])
+        while frames > 0 and self.codec.num_samples(frames) > x.shape[-1]:
+            frames -= 1
+        if frames < 1:
+            raise ValueError(
+                f"the sound to continue has {x.shape[-1]} samples, less than one frame "
+                f"({self.codec.num_samples(1)} samples)"
+            )
+        return self.codec.streams(x)["acoustic"][..., :frames]
+
+    # Drawing
+
+    def _conditions(
+        self, prompts: Sequence[str | None], conditions: Mapping[str, Sequence[Any]] | None
+    ) -> dict[str, Sequence[Any]]:
+        merged = dict(conditions or {})
+        if all(prompt is None for prompt in prompts):
+            return merged
+        name = self.text_condition
+        if name is None:
+            raise ValueError(
+                f"{self.name} has no text condition, so it takes no prompt; it knows "
+                f"{sorted(self.generator.conditioners) or 'no conditions'}"
+            )
+        if name in merged:
+            raise ValueError(f"give a prompt or the condition {name!r}, not both")
+        merged[name] = list(prompts)
+        return merged
+
+    @property
+    def text_condition(self) -> str | None:
+        """The condition that a prompt goes to: the first that reads text; None without one."""
+        for name, conditioner in self.generator.conditioners.items():
+            if isinstance(conditioner, ByteTextConditioner | T5Conditioner):
+                return name
+        return None
+
+    def _options(self, given: Mapping[str, Any]) -> Any:
+        kind = self.generator.options_class
+        known = [] if kind is None else [f.name for f in fields(kind)]
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ValueError(
+                f"unknown option {unknown[0]!r}; {type(self.generator).__name__} has "
+                f"{sorted(known) or 'none'}"
+            )
+        return None if kind is None else kind(**given)
+
+    @torch.no_grad()
+    def _sample(
+        self,
+        prompts: Sequence[str | None],
+        length: int,
+        *,
+        known: Tensor | None,
+        seed: int | None,
+        conditions: Mapping[str, Sequence[Any]] | None,
+        negative: Mapping[str, Sequence[Any]] | None,
+        guidance_scale: float | None,
+        on_step: OnStep | None,
+        options: Mapping[str, Any],
+    ) -> list[Audio]:
+        generator, batch = self.generator, len(prompts)
+        if batch < 1:
+            raise ValueError("expected at least one prompt (None for no text), got none")
+        frames = self._frames(length)
+        keep = None
+        if known is not None:
+            generator.refuse_unsupported(known=known)
+            at = torch.arange(frames, device=known.device) < known.shape[-1]
+            known = torch.nn.functional.pad(known, (0, frames - known.shape[-1]))
+            known, keep = known.expand(batch, -1, -1), at[None, None]
+        conditions = self._conditions(prompts, conditions)
+        guidance = guidance_scale
+        if guidance is None:
+            given = [
+                v for c in (conditions, negative or {}) for values in c.values() for v in values
+            ]
+            guidance = GUIDANCE if any(value is not None for value in given) else 1.0
+        rng = torch.Generator(device=self.device)
+        rng.manual_seed(secrets.randbits(63) if seed is None else seed)
+        sampled = generator.sample(
+            frames,
+            conditions,
+            batch=batch,
+            guidance=guidance,
+            negative=negative or None,
+            known=known,
+            keep=keep,
+            rng=rng,
+            on_step=on_step,
+            options=self._options(options),
+        )
+        y = self.codec.decode_streams({"acoustic": sampled.latents}, rng=rng)
+        return [self._give(item, length) for item in y]
+
+
+def load(name_or_folder: str | Path, *, device: str = "cpu") -> Pipeline:
+    """Load what makes sound.
+
+    Args:
+        name_or_folder: a run folder, a saved pipeline, a codec alone (it can only reconstruct),
+            or a local folder or Hub id in the transformers layout (MusicGen, EnCodec).
+        device: auto, cpu, cuda, cuda:N or mps.
+
+    Raises:
+        FileNotFoundError: nothing there, or a training that has not finished.
+        ValueError: something else than a model, or parts that do not belong together.
+    """
+    folder = resolve_folder(name_or_folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is a file; expected a model folder, a run or a Hub id")
+    import_models()
+    if (folder / PIPELINE).exists() or (folder / CODEC / CONFIG).exists():
+        pipeline = _load_parts(folder, str(name_or_folder))
+    elif (folder / CONFIG).exists():
+        pipeline = _load_model(folder, str(name_or_folder))
+    elif (folder / CODEC).exists():
+        raise FileNotFoundError(
+            f"{folder} is a run whose codec is not trained to the end; repeat its train command"
+        )
+    else:
+        raise FileNotFoundError(
+            f"{folder} holds no model: expected {CONFIG}, {PIPELINE} or a run with {CODEC}/"
+        )
+    return pipeline.to(choose_device(device))
+
+
+def import_models() -> None:
+    """Import every codec, conditioner and generator, so that a saved model finds its class."""
+    for name in ("codecs", "conditioning", "generators"):
+        package = importlib.import_module(f".{name}", __package__)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f".{name}.{module.name}", __package__)
+
+
+def _load_parts(folder: Path, name: str) -> Pipeline:
+    config = PipelineConfig(stages=(GENERATOR,) if (folder / GENERATOR / CONFIG).exists() else ())
+    if (folder / PIPELINE).exists():
+        config = from_dict(PipelineConfig, load_json(folder / PIPELINE))
+    for part in (*config.codecs.values(), *config.stages):
+        if Path(part).name != part:
+            raise ConfigError(f"{folder / PIPELINE}: {part!r} is no folder inside {folder}")
+    return Pipeline(
+        {s: Codec.from_pretrained(folder / part) for s, part in config.codecs.items()},
+        [Generator.from_pretrained(folder / part) for part in config.stages],
+        name=config.name or name,
+        licence=config.licence,
+    )
+
+
+def _load_model(folder: Path, name: str) -> Pipeline:
+    data = load_json(folder / CONFIG)
+    kind = data.get("model_type") if isinstance(data, dict) else None
+    if kind == "musicgen":
+        parts = read_musicgen(folder)
+        codec = EnCodec.from_transformers(
+            parts.config["audio_encoder"], parts.audio_encoder, folder
+        )
+        generator = load_musicgen_decoder(folder, latent=codec.latent, parts=parts)
+        return Pipeline({"acoustic": codec}, [generator], name=name, licence=_licence(folder))
+    if kind == "encodec":
+        codec = EnCodec.from_pretrained(folder)
+        return Pipeline({"acoustic": codec}, name=name, licence=_licence(folder))
+    if Generator._find(str(kind)) is not None:
+        raise ValueError(
+            f"{folder} is a generator without its codec; load the folder above it, where "
+            f"{CODEC}/ and {GENERATOR}/ lie side by side"
+        )
+    if isinstance(data, dict) and "format_version" not in data:
+        raise ValueError(
+            f"{folder} holds a {kind!r} in a foreign layout; known: musicgen, encodec, and "
+            "latentone's own"
+        )
+    return Pipeline({"acoustic": Codec.from_pretrained(folder)}, name=name)
+
+
+def _licence(folder: Path) -> str | None:
+    """The licence in a model card's front matter, where there is a card."""
+    card = folder / "README.md"
+    if not card.exists():
+        return None
+    head = card.read_text(encoding="utf-8", errors="replace").split("---")
+    for line in head[1].splitlines() if len(head) > 2 else ():
+        key, _, value = line.partition(":")
+        if key.strip() in ("license", "licence"):
+            return value.strip() or None
+    return None

@@ -1,0 +1,221 @@
+"""The report as one HTML file: no script, style, font, sound or picture from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from importlib.resources import files
+
+from .charts import curves
+from .diagrams import LEGEND, Lane, draw
+from .sounds import Sound
+
+__all__ = ["Curve", "Pair", "Report", "Step", "render"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A held-out recording and what the codec makes of it."""
+
+    name: str
+    caption: str
+    original: Sound | None
+    """None for one that is measured but not shown."""
+    reconstruction: Sound | None
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one of the four steps did, in numbers."""
+
+    number: int
+    title: str
+    text: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The curves of one training."""
+
+    title: str
+    training: Sequence[tuple[float, float]]
+    validation: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All that the page shows."""
+
+    title: str
+    lead: str
+    figures: tuple[tuple[str, str], ...]
+    generations: tuple[Sound, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    training: tuple[Lane, ...] = ()
+    inference: tuple[Lane, ...] = ()
+    steps: tuple[Step, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    score_help: Mapping[str, str] = field(default_factory=dict)
+    """What each column of the table of scores is: unit and which way is better."""
+    recipe: str = ""
+    notes: tuple[str, ...] = ()
+    """What the reader should know: what failed, what is missing."""
+    footer: str = ""
+
+
+def _sound(sound: Sound, heading: str) -> str:
+    name = escape(f"{heading}: {sound.title}" if heading else sound.title)
+    marks = "".join(
+        f'<span class="tick" style="bottom:{100 * share:.1f}%" aria-hidden="true">{text}</span>'
+        for text, share in sound.marks
+    )
+    problems = "".join(f'<div class="warn">{escape(p)}</div>' for p in sound.problems)
+    described = f"Spectrogram of {name}: {sound.seconds:.1f} seconds, {escape(sound.levels)}"
+    text = f"<strong>{escape(heading or sound.title)}</strong>"
+    if sound.caption:
+        text += f"<div>{escape(sound.caption)}</div>"
+    return (
+        f'<figure class="sound"><div class="picture"><img src="{sound.picture}" '
+        f'alt="{described}">{marks}<span class="head"></span></div>'
+        f'<audio controls preload="metadata" src="{sound.audio}" aria-label="{name}"></audio>'
+        f'<figcaption>{text}<div class="levels">{sound.seconds:.1f} s · {escape(sound.levels)}'
+        f"</div>{problems}</figcaption></figure>"
+    )
+
+
+def _facts(pairs: Iterable[tuple[str, str]]) -> str:
+    return "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in pairs)
+
+
+def _listen(report: Report) -> str:
+    if not report.generations:
+        return ""
+    cards = "".join(_sound(s, "") for s in report.generations)
+    return (
+        "<section><h2>New music</h2><p>Drawn from the generator and decoded by the codec: the "
+        "first takes, none picked. A click on a spectrogram plays from there.</p>"
+        f'<div class="grid">{cards}</div></section>'
+    )
+
+
+def _compare(report: Report) -> str:
+    articles = []
+    for pair in report.pairs:
+        if pair.original is None or pair.reconstruction is None:
+            continue
+        scores = " · ".join(f"{escape(k)} {v:.3g}" for k, v in pair.scores.items())
+        caption = f'<p class="quiet small">{escape(pair.caption)}</p>' if pair.caption else ""
+        articles.append(
+            f"<article><header><h3>{escape(pair.name)}</h3>"
+            f'<span class="levels">{scores}</span></header>{caption}'
+            f'<div class="pair">{_sound(pair.original, "Original")}'
+            f"{_sound(pair.reconstruction, 'Reconstruction')}</div></article>"
+        )
+    if not articles:
+        return ""
+    return (
+        "<section><h2>What the codec hears</h2><p>Recordings that no training saw, and what is "
+        "left of them after encoding and decoding. New music cannot sound better than this.</p>"
+        f'<div class="pairs">{"".join(articles)}</div></section>'
+    )
+
+
+def _flows(report: Report) -> str:
+    panels = []
+    for title, lanes in (("Training", report.training), ("Inference", report.inference)):
+        if not lanes:
+            continue
+        label = f"{title}: " + "; ".join(
+            f"{lane.title}: {', '.join(f'{n.label} ({n.role})' for n in lane.nodes)}"
+            for lane in lanes
+        )
+        drawn = draw(lanes, label=label) + draw(lanes, label=label, vertical=True)
+        panels.append(f'<div class="panel"><h3>{title}</h3>{drawn}</div>')
+    if not panels:
+        return ""
+    key = "".join(f'<li><i class="{k}"></i>{escape(v)}</li>' for k, v in LEGEND.items())
+    return (
+        "<section><h2>How it works</h2><p>What is trained, what stays frozen, and what is thrown "
+        f'away.</p><ul class="key" style="margin-bottom:1.2rem">{key}</ul>{"".join(panels)}'
+        "</section>"
+    )
+
+
+def _steps(report: Report) -> str:
+    if not report.steps:
+        return ""
+    cards = "".join(
+        f'<div class="step"><h3><span class="number">{s.number}</span>{escape(s.title)}</h3>'
+        f"<p>{escape(s.text)}</p><dl>"
+        + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in s.facts)
+        + "</dl></div>"
+        for s in report.steps
+    )
+    return f'<section><h2>What each step did</h2><div class="steps">{cards}</div></section>'
+
+
+def _curves(report: Report) -> str:
+    if not report.curves:
+        return ""
+    panels = "".join(
+        f'<figure class="panel"><figcaption>{escape(c.title)}</figcaption>'
+        f"{curves(c.training, c.validation, title=c.title)}</figure>"
+        for c in report.curves
+    )
+    key = (
+        '<ul class="key"><li><i class="line training"></i>training</li>'
+        '<li><i class="line validation"></i>validation, the best circled</li></ul>'
+    )
+    return f'<section><h2>Learning</h2>{key}<div class="charts">{panels}</div></section>'
+
+
+def _scores(report: Report) -> str:
+    columns = list(dict.fromkeys(k for pair in report.pairs for k in pair.scores))
+    if not columns:
+        return ""
+    rows = []
+    for pair in report.pairs:
+        cells = (pair.scores.get(c) for c in columns)
+        cells_html = "".join(f"<td>{'–' if v is None else f'{v:.3f}'}</td>" for v in cells)
+        rows.append(f'<tr><th scope="row">{escape(pair.name)}</th>{cells_html}</tr>')
+    means = []
+    for column in columns:
+        values = [p.scores[column] for p in report.pairs if column in p.scores]
+        means.append(f"<td>{sum(values) / len(values):.3f}</td>")
+    head = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
+    known = {c: report.score_help[c] for c in columns if c in report.score_help}
+    notes = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in known.items())
+    return (
+        '<section><h2>Measured</h2><div class="scroll" tabindex="0" role="region" '
+        'aria-label="Reconstruction scores"><table><caption>Reconstruction of held-out '
+        f'recordings</caption><thead><tr><th scope="col">recording</th>{head}</tr></thead>'
+        f'<tbody>{"".join(rows)}</tbody><tfoot><tr><th scope="row">mean of these</th>'
+        f"{''.join(means)}</tr></tfoot></table></div>"
+        f'<dl class="help">{notes}</dl></section>'
+    )
+
+
+def render(report: Report) -> str:
+    """Turn a report into the text of its page."""
+    folder = files(__package__)
+    style = (folder / "style.css").read_text(encoding="utf-8")
+    script = (folder / "player.js").read_text(encoding="utf-8")
+    notes = "".join(f'<p class="warn">{escape(n)}</p>' for n in report.notes)
+    recipe = (
+        f"<details><summary>The whole recipe</summary><pre>{escape(report.recipe)}</pre></details>"
+        if report.recipe
+        else ""
+    )
+    body = "".join(part(report) for part in (_listen, _compare, _flows, _steps, _curves, _scores))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(report.title)} - latentone</title><style>{style}</style></head><body>"
+        f'<main><p class="over">latentone report</p><h1>{escape(report.title)}</h1>'
+        f'<p class="lead">{escape(report.lead)}</p>{notes}'
+        f'<dl class="figures">{_facts(report.figures)}</dl>{body}{recipe}'
+        f"<footer>{escape(report.footer)}</footer></main><script>{script}</script></body></html>\n"
+    )
