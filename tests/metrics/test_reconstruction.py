@@ -1,0 +1,94 @@
+"""Reconstruction metrics: complete, finite, honest about lengths."""
+
+import math
+
+import pytest
+import torch
+
+from latentone.metrics import METRICS, ReconstructionMetrics, reconstruction_metrics
+
+RATE = 16000
+
+
+def noise(*shape, seed=0):
+    return 0.1 * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def perfect():
+    return {name: 100.0 if name in ("si_sdr", "snr") else 0.0 for name in METRICS}
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize("length", [1, 500, 8000])
+def test_identical_signals_are_perfect(channels, length):
+    x = noise(channels, length)
+    measured = reconstruction_metrics(x, x, RATE)
+    assert list(measured) == list(METRICS) and measured == perfect()
+    assert all(type(value) is float for value in measured.values())
+
+
+def test_silence_gives_finite_numbers():
+    x, zero = noise(1, 8000), torch.zeros(1, 8000)
+    assert reconstruction_metrics(zero, zero, RATE) == perfect()
+    for pair in ((x, zero), (zero, x)):
+        measured = reconstruction_metrics(*pair, RATE)
+        assert all(math.isfinite(value) for value in measured.values())
+    assert reconstruction_metrics(x, zero, RATE)["loudness_difference"] < -40
+
+
+def test_half_the_level_is_six_decibels_less():
+    x = noise(2, 16000)
+    measured = reconstruction_metrics(x, x / 2, RATE)
+    half = 20 * math.log10(2)
+    assert measured["loudness_difference"] == pytest.approx(-half, abs=1e-6)
+    assert measured["snr"] == pytest.approx(half, abs=1e-4)
+    assert measured["log_spectral_distance"] == pytest.approx(half, abs=1e-2)
+    assert measured["si_sdr"] == 100
+    assert measured["mel_distance"] > 1
+
+
+def test_more_noise_is_worse_in_every_metric():
+    x = noise(1, 16000)
+    clean, dirty = (
+        reconstruction_metrics(x, x + level * noise(1, 16000, seed=1), RATE) for level in (0.1, 1.0)
+    )
+    for name, metric in METRICS.items():
+        if metric.better == "lower":
+            assert clean[name] < dirty[name]
+        if metric.better == "higher":
+            assert clean[name] > dirty[name]
+
+
+def test_two_lengths_need_a_length_and_the_rest_does_not_count():
+    x, y = noise(1, 8000), noise(1, 8000, seed=1)
+    with pytest.raises(ValueError, match=r"8000 samples and the estimate 8100; pass `lengths`"):
+        reconstruction_metrics(x, torch.cat([y, noise(1, 100)], 1), RATE)
+    longer = torch.cat([y, 9 * noise(1, 100)], 1)
+    measured = reconstruction_metrics(x, longer, RATE, lengths=torch.tensor([8000]))
+    assert measured == reconstruction_metrics(x, y, RATE)
+
+
+def test_a_batch_is_the_mean_of_its_items_at_their_lengths():
+    x, y = noise(3, 2, 6000), noise(3, 2, 6000, seed=1)
+    lengths = torch.tensor([6000, 2500, 1])
+    metrics = ReconstructionMetrics(RATE)
+    together = metrics(x, y, lengths)
+    single = [metrics(x[i, :, :n], y[i, :, :n]) for i, n in enumerate(lengths.tolist())]
+    for name in METRICS:
+        mean = sum(values[name] for values in single) / 3
+        assert together[name] == pytest.approx(mean, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("reference", "estimate", "lengths", "message"),
+    [
+        (torch.zeros(9), torch.zeros(9), None, r"expected two signals \(channels, time\)"),
+        (torch.zeros(1, 9), torch.zeros(2, 9), None, "differ in time at most"),
+        (torch.zeros(1, 9), torch.zeros(1, 9), torch.tensor([10]), r"a length in \[1, 9\]"),
+        (torch.zeros(2, 1, 9), torch.zeros(2, 1, 9), torch.tensor([9]), "each of 2 items"),
+        (torch.zeros(1, 9), torch.full((1, 9), math.nan), None, "the estimate has NaN"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(reference, estimate, lengths, message):
+    with pytest.raises(ValueError, match=message):
+        reconstruction_metrics(reference, estimate, RATE, lengths=lengths)
