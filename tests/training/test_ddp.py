@@ -56,6 +56,9 @@ elif what == "masked":
     stage = make_stage(steps=8, ema_decay=0.9)
     fit(stage, folder, ToyData(), ToyData(5, seed=1), task=task, device="cpu", progress=False)
 elif what == "minutes":
+    import time
+    real = time.perf_counter
+    time.perf_counter = lambda: real() * (1 + 1000 * rank)  # the ranks' clocks disagree
     task = ToyTask(ToyTaskConfig())
     fit(make_stage(minutes=0.01), folder, ToyData(), task=task, device="cpu", progress=False)
 elif what == "nan":

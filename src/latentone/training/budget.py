@@ -13,12 +13,26 @@ WARM_UP_STEPS = 3
 REHEARSAL_SHARE = 0.2
 
 
-def time_steps(step: Callable[[], None], budget_seconds: float) -> float:
+def _own(seconds: float) -> float:
+    return seconds
+
+
+def time_steps(
+    step: Callable[[], None],
+    budget_seconds: float,
+    agree: Callable[[float], float] = _own,
+) -> float:
     """Run up to 20 steps and return the mean seconds of one.
 
     The first few are left out (memory is being allocated, caches are cold), as is the slowest of
     the others; a mean, because a step may cost more in one phase of the training than in another.
     A rehearsal never takes more than a fifth of the budget, beyond its first five steps.
+
+    Args:
+        step: one optimiser step.
+        budget_seconds: of the whole training.
+        agree: makes the seconds of a step the same on all ranks. By its own clock one rank would
+            stop a step before another, which then waits in its all-reduce for ever.
     """
     seconds: list[float] = []
     for done in range(REHEARSAL_STEPS):
@@ -26,7 +40,7 @@ def time_steps(step: Callable[[], None], budget_seconds: float) -> float:
             break
         start = time.perf_counter()
         step()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(agree(time.perf_counter() - start))
     return mean(sorted(seconds[WARM_UP_STEPS:])[:-1])
 
 

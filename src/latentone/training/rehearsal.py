@@ -36,7 +36,7 @@ def rehearse(trainee: Trainee, folder: Path) -> int:
     before = _copy(trainee.snapshot())
     run.total_steps = REHEARSAL_STEPS
     batches = trainee.batches(0)
-    per_step = time_steps(lambda: trainee.step(batches), seconds)
+    per_step = time_steps(lambda: trainee.step(batches), seconds, run.fabric.broadcast)
     middle = time.perf_counter()
     trainee.validate()
     validation = time.perf_counter() - middle
