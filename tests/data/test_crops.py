@@ -25,6 +25,12 @@ def crops_of(folder, seconds=1.0, source=SOURCE):
     return AudioCrops(folder, scan(folder, group_by="file").items, source, seconds)
 
 
+def test_a_moment_or_a_file_is_equally_likely(folder):
+    items = scan(folder, group_by="file").items
+    assert AudioCrops(folder, items, SOURCE, 1.0).weights == pytest.approx([3, 1, 1])
+    assert AudioCrops(folder, items, SOURCE, 1.0, "file").weights == [1, 1, 1]
+
+
 def test_excerpts_are_slices_over_the_whole_file(folder):
     crops, whole = crops_of(folder), torch.linspace(-1, 1, 24000)
     for offset, start in [(0.0, 0), (0.5, 8000), (1 - 2**-53, 16000)]:

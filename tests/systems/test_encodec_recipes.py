@@ -9,12 +9,12 @@ from latentone.codecs import Codec
 from latentone.config import from_dict, to_dict
 from latentone.discriminators import MultiScaleSTFTDiscriminator
 from latentone.hub import build_model
-from latentone.systems.encodec import CARD, RECIPES, small_music_codec
+from latentone.systems.encodec import CARD, RECIPES
 from latentone.training.recipe import Recipe
 
 PARAMETERS = {
     "debug": 141_758,
-    "small": 3_949_042,
+    "small": 3_953_138,
     "16khz": 56_819_138,
     "24khz": 14_851_810,
     "32khz": 56_884_674,
@@ -49,7 +49,7 @@ def test_a_crop_reaches_every_scale_of_the_discriminator(size):
 @pytest.mark.parametrize(
     ("size", "rate", "channels", "frame_rate", "kbps"),
     [
-        ("small", 24_000, 1, 75, 6),
+        ("small", 24_000, 1, 37.5, 1.5),
         ("16khz", 16_000, 1, 50, 2.2),
         ("24khz", 24_000, 1, 75, 24),
         ("32khz", 32_000, 1, 50, 2.2),
@@ -70,9 +70,3 @@ def test_discriminators_have_the_published_sizes():
         judge = MultiScaleSTFTDiscriminator(task.discriminator, task.model.seanet.channels)
         counts[size] = sum(p.numel() for p in judge.parameters())
     assert counts == {"24khz": 472_490, "48khz": 481_130}
-
-
-def test_the_music_codec_gives_few_frames():
-    model = small_music_codec(minutes=3).task.model
-    assert (model.num_codebooks, model.codebook_size, model.frame_rate) == (4, 1024, 37.5)
-    assert small_music_codec(minutes=3).train.minutes == 3

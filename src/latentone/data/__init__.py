@@ -6,13 +6,14 @@ from .captions import Sidecar, read_sidecar
 from .crops import AudioCrops
 from .inspect import FileReport, FolderReport, inspect_folder
 from .manifest import Failure, Item, Manifest
-from .sampler import Draw, draw
+from .sampler import Draw, DrawBy, draw, draw_weights
 from .scan import find_audio, scan
 from .splits import assign_splits, name_group
 
 __all__ = [
     "AudioCrops",
     "Draw",
+    "DrawBy",
     "Failure",
     "FileReport",
     "FolderReport",
@@ -21,6 +22,7 @@ __all__ = [
     "Sidecar",
     "assign_splits",
     "draw",
+    "draw_weights",
     "find_audio",
     "inspect_folder",
     "name_group",

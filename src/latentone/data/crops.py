@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..audio import AudioError, AudioSource
 from .manifest import Item
-from .sampler import Draw
+from .sampler import Draw, DrawBy, draw_weights
 
 __all__ = ["AudioCrops"]
 
@@ -28,13 +28,19 @@ class AudioCrops:
         items: what to draw from.
         source: rate and channels that the codec wants.
         crop_seconds: length of an excerpt; shorter files are padded with silence at the end.
+        draw_by: what is equally likely to be drawn, a moment or a file.
     """
 
     def __init__(
-        self, root: str | Path, items: Sequence[Item], source: AudioSource, crop_seconds: float
+        self,
+        root: str | Path,
+        items: Sequence[Item],
+        source: AudioSource,
+        crop_seconds: float,
+        draw_by: DrawBy = "moment",
     ) -> None:
         self.root, self.items, self.source = Path(root), list(items), source
-        self.crop_seconds = crop_seconds
+        self.crop_seconds, self.draw_by = crop_seconds, draw_by
         self.crop_samples = round(crop_seconds * source.sample_rate)
         self.failures: dict[str, str] = {}
         """Files that could not be read so far by this process: id -> reason."""
@@ -46,8 +52,9 @@ class AudioCrops:
 
     @property
     def weights(self) -> list[float]:
-        """Durations, so that every moment of sound is as likely; a short file counts as a crop."""
-        return [max(item.duration, self.crop_seconds) for item in self.items]
+        """See `draw_weights`."""
+        durations = [item.duration for item in self.items]
+        return draw_weights(durations, self.crop_seconds, self.draw_by)
 
     def __getitem__(self, draw: Draw) -> dict[str, Any]:
         """Read one excerpt.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-__all__ = ["Draw", "draw"]
+__all__ = ["Draw", "DrawBy", "draw", "draw_weights"]
+
+DrawBy = Literal["moment", "file"]
 
 
 class Draw(NamedTuple):
@@ -17,6 +19,18 @@ class Draw(NamedTuple):
     """Which item."""
     offset: float
     """Where in it, in [0, 1): 0 starts at its beginning, towards 1 ends at its end."""
+
+
+def draw_weights(lengths: Sequence[float], crop: float, by: DrawBy) -> list[float]:
+    """How often each item is drawn, relative to the others.
+
+    Args:
+        lengths: of the items, in any unit.
+        crop: length of an excerpt in that unit; a shorter item counts as one.
+        by: moment, so that every moment of sound is as likely; or file, so that a few long
+            recordings do not drown many short ones.
+    """
+    return [1.0 if by == "file" else float(max(length, crop)) for length in lengths]
 
 
 def draw(

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..conditioning.base import Conditioner
+from ..data.sampler import Draw, DrawBy, draw_weights
 from .format import StoredItem, StoreError
 from .reading import failure_reason
 from .store import LatentStore
 from .timed import crop_field
-
-if TYPE_CHECKING:
-    from ..data.sampler import Draw
 
 __all__ = ["LatentCrops"]
 
@@ -40,6 +38,7 @@ class LatentCrops:
         stream: str = "acoustic",
         *,
         fields: Mapping[str, str] | None = None,
+        draw_by: DrawBy = "moment",
     ) -> None:
         """Choose what to serve.
 
@@ -51,6 +50,7 @@ class LatentCrops:
             stream: of the store.
             fields: which field each condition is prepared from (see `crop_field`); by default the
                 one of its own name.
+            draw_by: what is equally likely to be drawn, a moment or an item.
 
         Raises:
             ValueError: no such split or stream.
@@ -60,6 +60,7 @@ class LatentCrops:
         if crop_frames is not None and crop_frames < 1:
             raise ValueError(f"crop_frames must be at least 1, got {crop_frames}")
         self.store, self.stream, self.crop_frames = store, stream, crop_frames
+        self.draw_by = draw_by
         self.spec = store.specs[stream]
         self.conditioners = dict(conditioners or {})
         self.fields = {name: name for name in self.conditioners} | dict(fields or {})
@@ -75,9 +76,9 @@ class LatentCrops:
 
     @property
     def weights(self) -> Sequence[float]:
-        """Frames of each item: every moment is as likely, and a short item counts as a crop."""
-        shortest = self.crop_frames or 1
-        return [float(max(item.frames[self.stream], shortest)) for item in self.items]
+        """See `draw_weights`."""
+        frames = [item.frames[self.stream] for item in self.items]
+        return draw_weights(frames, self.crop_frames or 1, self.draw_by)
 
     def __getitem__(self, draw: Draw) -> dict[str, Any]:
         """Read the crop of a draw: `offset` in [0, 1) places it among all that fit."""

@@ -27,7 +27,7 @@ from ..training.recipe import Recipe, Stage, TrainConfig
 from ..training.tasks.codec import CodecLossWeights, CodecTaskConfig
 from .card import SystemCard
 
-__all__ = ["CARD", "RECIPES", "debug_codec", "small_codec", "small_music_codec"]
+__all__ = ["CARD", "RECIPES", "debug_codec", "small_codec"]
 
 CARD = SystemCard(
     title="EnCodec",
@@ -40,7 +40,7 @@ CARD = SystemCard(
     ),
     sizes={
         "debug": "8 kHz mono, seconds on two CPU cores; for tests",
-        "small": "24 kHz mono, 3.9 M parameters, 1.5 to 6 kbit/s; 40 minutes on a laptop",
+        "small": "24 kHz mono, 4.0 M parameters, 1.5 kbit/s; 40 minutes on a laptop",
         "16khz": "16 kHz mono, 56.8 M parameters, 2.2 kbit/s, as in AudioGen",
         "24khz": "24 kHz mono, 14.9 M parameters, 1.5 to 24 kbit/s, streams",
         "32khz": "32 kHz mono, 56.9 M parameters, 2.2 kbit/s, as in MusicGen",
@@ -76,21 +76,28 @@ def debug_codec(steps: int = 12) -> Stage:
     return Stage(task=task, train=train)
 
 
-def _small(model: EnCodecConfig, minutes: float) -> Stage:
-    """Sized by measurement for two CPU cores; see docs/systems/encodec.md.
+def small_codec(minutes: float = 40) -> Stage:
+    """24 kHz mono, causal, 37.5 frames per second, 4 codebooks of 1024: 1.5 kbit/s.
+
+    Sized by measurement for two CPU cores (docs/systems/encodec.md), and for the small language
+    models behind it: eight seconds of music are 300 steps of 4 codes.
 
     An hour on a CPU is a few thousand steps. With the paper's losses the decoder spends the first
     thousands on the average spectrum and ignores the latents; DAC's mel distance (logarithms only)
     and a larger share for the waveform make it listen within hundreds. Short crops buy more steps.
-    A step against the discriminator costs twice a step without it, and what it teaches is fine
-    detail: the first 60 % of the steps go to distances alone.
+    A step against the discriminator costs twice a step without it, so it joins when the waveform
+    has been found.
     """
+    model = EnCodecConfig(
+        seanet=SEANetConfig(num_filters=16, ratios=(8, 5, 4, 4)),
+        num_codebooks=4,
+    )
     task = CodecTaskConfig(
         model=model,
         discriminator=STFTDiscriminatorConfig(filters=8, n_ffts=(1024, 512, 256)),
         weights=CodecLossWeights(waveform=0.5),
         mel_preset="dac",
-        adversarial_start=0.6,
+        adversarial_start=0.25,
         learning_rate=1e-3,
         betas=(0.8, 0.99),
         schedule="cosine",
@@ -103,29 +110,6 @@ def _small(model: EnCodecConfig, minutes: float) -> Stage:
         checkpoint_every=250,
     )
     return Stage(task=task, train=train)
-
-
-def small_codec(minutes: float = 40) -> Stage:
-    """24 kHz mono, causal, 75 frames per second, 8 codebooks of 1024."""
-    model = EnCodecConfig(
-        seanet=SEANetConfig(num_filters=16),
-        num_codebooks=8,
-        codebook_choices=(2, 4, 8),
-    )
-    return _small(model, minutes)
-
-
-def small_music_codec(minutes: float = 40) -> Stage:
-    """The codec stage of small language models: few frames, few codebooks.
-
-    24 kHz mono, causal, 37.5 frames per second, 4 codebooks of 1024: 1.5 kbit/s, so that eight
-    seconds of music are 300 steps of 4 codes.
-    """
-    model = EnCodecConfig(
-        seanet=SEANetConfig(num_filters=16, ratios=(8, 5, 4, 4)),
-        num_codebooks=4,
-    )
-    return _small(model, minutes)
 
 
 def _published(task: CodecTaskConfig, steps: int) -> Stage:

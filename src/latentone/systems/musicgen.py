@@ -21,7 +21,7 @@ from ..training.recipe import Recipe, Stage, TrainConfig
 from ..training.tasks.language_model import LanguageModelConfig
 from .card import SystemCard
 from .encodec import RECIPES as CODECS
-from .encodec import debug_codec, small_music_codec
+from .encodec import debug_codec, small_codec
 
 __all__ = ["CARD", "RECIPES", "debug_generator", "published_network", "small_generator"]
 
@@ -124,9 +124,7 @@ def _debug() -> Recipe:
 
 
 def _small() -> Recipe:
-    return Recipe(
-        system="musicgen", size="small", codec=small_music_codec(), generator=small_generator()
-    )
+    return Recipe(system="musicgen", size="small", codec=small_codec(), generator=small_generator())
 
 
 def _published(network: str, size: str) -> Recipe:

@@ -67,7 +67,9 @@ def fit_on_latents(
         raise ValueError(f"the generator stage of a recipe trains a {type(task.model).__name__}")
     conditioners, fields = task.model.conditioners, stage.task.conditions()
     sets = {
-        split: LatentCrops(store, split, crop, conditioners, stream, fields=fields)
+        split: LatentCrops(
+            store, split, crop, conditioners, stream, fields=fields, draw_by=stage.train.draw_by
+        )
         for split in ("train", "valid")
         if store.items(split)
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..data import DrawBy
 from .task import TaskConfig
 
 __all__ = ["DataConfig", "Recipe", "Stage", "TrainConfig"]
@@ -38,6 +39,8 @@ class TrainConfig:
     """Micro-batches of one optimiser step."""
     crop_seconds: float = 1.0
     """Length of a training excerpt."""
+    draw_by: DrawBy = "moment"
+    """What is equally likely to be drawn: a moment of sound, or a file, however short it is."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic; spectral losses stay in fp32."""
     ema_decay: float | None = None
@@ -63,7 +66,10 @@ class TrainConfig:
         if (self.steps is None) == (self.minutes is None):
             raise ValueError(f"give steps or minutes, not both: {self.steps=}, {self.minutes=}")
         for name, value in vars(self).items():
-            if name not in ("precision", "ema_decay", "seed", "workers") and value is not None:
+            if (
+                name not in ("draw_by", "precision", "ema_decay", "seed", "workers")
+                and value is not None
+            ):
                 if value <= 0:
                     raise ValueError(f"{name} must be positive, got {value}")
         if self.workers < 0:

@@ -235,9 +235,9 @@ def _fit_codec(
     task = stage.task.build(pretrained)
     if not isinstance(task.model, Codec):
         raise ValueError(f"the codec stage of a recipe trains a {type(task.model).__name__}")
-    source, seconds = task.model.source, stage.train.crop_seconds
+    source, config = task.model.source, stage.train
     train, valid = (
-        AudioCrops(manifest.root, manifest.split(name), source, seconds)
+        AudioCrops(manifest.root, manifest.split(name), source, config.crop_seconds, config.draw_by)
         for name in ("train", "valid")
     )
     fit(stage, codec_dir, train, valid, task=task, device=device, progress=progress)
