@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from latentone.networks import seanet
 from latentone.networks.seanet import SEANetConfig, SEANetDecoder, SEANetEncoder
 from latentone.nn.streaming import Streamable
+from latentone.nn.windows import overlap_save
 from latentone.testing import verify_streaming
 
 CONFIG = SEANetConfig(num_filters=4, latent_dim=8)
@@ -45,6 +47,38 @@ def test_other_shapes_stream_and_have_exact_lengths(changes):
         frames = -(-samples // config.hop_length)
         assert encoder(torch.randn(1, 1, samples)).shape == (1, 8, frames)
         assert decoder(torch.randn(1, 8, frames)).shape == (1, 1, frames * config.hop_length)
+
+
+@pytest.mark.parametrize("pad_mode", ["constant", "reflect"])
+@pytest.mark.parametrize("causal", [True, False])
+def test_windows_on_a_cpu_change_nothing(causal, pad_mode, monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(seanet, "WINDOW", 320)
+    config = replace(CONFIG, causal=causal, pad_mode=pad_mode, num_residual_layers=2)
+    encoder, decoder = SEANetEncoder(config).eval(), SEANetDecoder(config).eval()
+    runs = []
+    monkeypatch.setattr(seanet, "overlap_save", lambda *a: runs.append(1) or overlap_save(*a))
+    for frames, extra in ((7, 0), (200, 0), (200, 7), (261, 319)):
+        x, z = torch.randn(2, 1, 320 * frames + extra), torch.randn(2, 8, frames)
+        with torch.no_grad():
+            torch.testing.assert_close(encoder(x), encoder.layers(x), atol=1e-6, rtol=1e-5)
+            torch.testing.assert_close(decoder(z), decoder.layers(z), atol=1e-6, rtol=1e-5)
+        assert len(runs) == (0 if frames == 7 else 2)
+        runs.clear()
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_decoder_runs_piece_by_piece(causal):
+    torch.manual_seed(0)
+    decoder = SEANetDecoder(replace(CONFIG, causal=causal)).eval()
+    z = torch.randn(1, 8, 50)
+    with torch.no_grad():
+        for size in (1, 7, 50):
+            y = torch.cat(list(decoder.run_long(iter(z.split(size, -1)), 50)), -1)
+            torch.testing.assert_close(y, decoder(z), atol=1e-6, rtol=1e-5)
+    whole = SEANetDecoder(replace(CONFIG, causal=False, norm="time_group_norm"))
+    with pytest.raises(ValueError, match="needs the whole signal"):
+        whole.run_long(iter([z]), 50)
 
 
 def test_a_causal_encoder_ignores_the_future_and_a_centred_one_does_not():

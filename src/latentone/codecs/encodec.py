@@ -27,7 +27,6 @@ from ..nn.residual import ResidualVQ
 from ..nn.weight_norm import fold_weight_norm
 from ..spec import LatentSpec
 from .base import Codec, CodecConfig, CodecOutput
-from .encodec_long import encode_windows
 from .long import Reader
 from .segments import Segments
 
@@ -301,8 +300,12 @@ class EnCodec(Codec):
                 yield {name: value[0] for name, value in self._segment_streams(x).items()}
         elif self.chunkable:
             hop = self.config.seanet.hop_length
-            frames = max(1, chunk_samples // hop)
-            for latents in encode_windows(self.encoder, hop, read, num_samples, frames):
+            step = max(1, chunk_samples // hop) * hop
+            pieces = (
+                read(start, min(step, num_samples - start))[None]
+                for start in range(0, num_samples, step)
+            )
+            for latents in self.encoder.run_long(pieces, num_samples):
                 yield {"acoustic": self.quantize(latents)[0]}
         else:
             yield from super().encode_long(read, num_samples, chunk_samples)

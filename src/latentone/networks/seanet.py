@@ -7,16 +7,23 @@ numbers are those of the published EnCodec weights.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
+import torch
 from torch import Tensor, nn
 
-from ..nn.conv import Conv1d, ConvTranspose1d, Norm, PadMode
+from ..nn.conv import Conv1d, ConvTranspose1d, Norm, PadMode, infers_on_cpu
 from ..nn.lstm import ResidualLSTM
 from ..nn.streaming import StreamingSequential
+from ..nn.windows import context, overlap_save, strides
 
 __all__ = ["SEANetConfig", "SEANetDecoder", "SEANetEncoder"]
+
+WINDOW = 2**15
+"""Samples of a window in which a CPU computes: larger ones spend their time on fresh memory, and
+smaller ones on rearranging weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +113,59 @@ class _SEANet(nn.Module):
     layers: StreamingSequential
     chunk: int
     latency: int
+    hop_length: int
+    has_finite_context: bool
+    """Whether all but the LSTM sees a finite stretch: not if it normalises over all time."""
+
+    def __init__(self, config: SEANetConfig) -> None:
+        super().__init__()
+        self.hop_length = config.hop_length
+        self.has_finite_context = config.norm != "time_group_norm"
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+        if not (self.has_finite_context and infers_on_cpu(x)):
+            return self.layers(x)
+        for part in self._parts():
+            down, up = strides(part)
+            frames = max(WINDOW // (self.hop_length * len(x)), 10 * (1 + sum(context(part))))
+            if down * up == 1 or x.shape[-1] <= frames * down:
+                x = part(x)
+            else:
+                pieces = iter(x.split(frames * down, dim=-1))
+                x = torch.cat(list(overlap_save(part, pieces, x.shape[-1])), dim=-1)
+        return x
+
+    def run_long(self, pieces: Iterator[Tensor], length: int) -> Iterator[Tensor]:
+        """Run over a signal that comes in pieces, in constant memory.
+
+        Args:
+            pieces: consecutive inputs `(B, C, n)`; for the encoder each n but the last is a
+                multiple of `hop_length`.
+            length: of all pieces together.
+
+        Yields:
+            Consecutive outputs; joined they are the output for the whole signal.
+
+        Raises:
+            ValueError: the network normalises over all time.
+        """
+        if not self.has_finite_context:
+            raise ValueError("time_group_norm averages over all time: it needs the whole signal")
+        for part in self._parts():
+            if isinstance(part, ResidualLSTM):
+                pieces = part.run_long(pieces)
+            else:
+                pieces = overlap_save(part, pieces, length)
+                down, up = strides(part)
+                length = -(-length // down) * up
+        return pieces
+
+    def _parts(self) -> list[nn.Module]:
+        """The LSTM, what stands before it and what stands behind it."""
+        layers = list(self.layers)
+        at = next((i for i, x in enumerate(layers) if isinstance(x, ResidualLSTM)), len(layers))
+        parts = (layers[:at], layers[at : at + 1], layers[at + 1 :])
+        return [part[0] if len(part) == 1 else nn.Sequential(*part) for part in parts if part]
 
     def initial_state(self, batch: int) -> list[Tensor]:
         """State before the first chunk.
@@ -136,7 +193,7 @@ class SEANetEncoder(_SEANet):
     """
 
     def __init__(self, config: SEANetConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         if config.causal:  # without these, the network is no `Streamable`
             self.chunk, self.latency = config.hop_length, 0
         dim = config.num_filters
@@ -161,7 +218,7 @@ class SEANetDecoder(_SEANet):
     """
 
     def __init__(self, config: SEANetConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         if config.causal:
             self.chunk, self.latency = 1, 0
         dim = config.num_filters * 2 ** len(config.ratios)

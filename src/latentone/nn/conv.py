@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from .weight_norm import WeightNorm
 
-__all__ = ["Conv1d", "ConvTranspose1d", "Norm", "PadMode", "pad1d", "set_pad_mode"]
+__all__ = ["Conv1d", "ConvTranspose1d", "Norm", "PadMode", "infers_on_cpu", "pad1d", "set_pad_mode"]
 
 PadMode = Literal["constant", "reflect"]
 Norm = Literal["none", "weight_norm", "time_group_norm"]
@@ -45,7 +45,8 @@ def set_pad_mode(module: nn.Module, mode: PadMode) -> None:
             child.pad_mode = mode
 
 
-def _infers_on_cpu(x: Tensor) -> bool:
+def infers_on_cpu(x: Tensor) -> bool:
+    """Whether the ways that are faster on a CPU, but not differentiated, may be taken."""
     return x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
@@ -126,7 +127,7 @@ class Conv1d(_Convolution):
         is larger than the input, rearranging the input, for one matrix product, costs less.
         """
         weight = self.effective_weight()
-        if _infers_on_cpu(x) and weight.numel() > x.numel() and self.dilation == 1:
+        if infers_on_cpu(x) and weight.numel() > x.numel() and self.dilation == 1:
             columns = x.unfold(-1, weight.shape[-1], self.stride).transpose(2, 3).flatten(1, 2)
             y = torch.matmul(weight.flatten(1), columns) + self.bias[:, None]
         else:
@@ -188,7 +189,7 @@ class ConvTranspose1d(_Convolution):
         """
         weight, stride = self.effective_weight(), self.stride
         batch, frames, taps = x.shape[0], x.shape[-1], weight.shape[-1]
-        if not _infers_on_cpu(x) or taps % stride:
+        if not infers_on_cpu(x) or taps % stride:
             return F.conv_transpose1d(x, weight, bias, stride=stride)
         parts = torch.matmul(weight.flatten(1).T, x)
         parts = parts.view(batch, self.out_channels, taps // stride, stride, frames)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .conv import infers_on_cpu
 
 __all__ = ["ResidualLSTM"]
 
@@ -33,9 +37,16 @@ class ResidualLSTM(nn.Module):
     def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Go on over `(B, C, n)` from where the state stands."""
         rows = x.permute(2, 0, 1)
-        few = len(rows) <= FEW_STEPS and x.device.type == "cpu" and not torch.is_grad_enabled()
+        few = len(rows) <= FEW_STEPS and infers_on_cpu(x)
         y, (hidden, cell) = (self._walk if few else self.lstm)(rows, (state[0], state[1]))
         return (y + rows).permute(1, 2, 0), [hidden, cell]
+
+    def run_long(self, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
+        """Run over consecutive pieces `(B, C, n)`, each from where the last one ended."""
+        state: list[Tensor] | None = None
+        for piece in pieces:
+            y, state = self.step(piece, state or self.initial_state(len(piece)))
+            yield y
 
     def _walk(
         self, rows: Tensor, state: tuple[Tensor, Tensor]
