@@ -107,3 +107,22 @@ def test_starting_places_codes_in_the_data():
 def test_perplexity_counts_evenly_used_codes():
     assert codebook([[0.0]] * 4, [5.0] * 4).perplexity().item() == pytest.approx(4)
     assert codebook([[0.0]] * 4, [5.0, 5.0, 0.0, 0.0]).perplexity().item() == pytest.approx(2)
+
+
+def test_nearest_codes_follow_every_change_of_the_codebook():
+    torch.manual_seed(0)
+    book, x = EMACodebook(32, 4), torch.randn(200, 4)
+    changes = [
+        lambda: None,
+        lambda: book.embed.mul_(3),
+        lambda: book.load_state_dict(EMACodebook(32, 4).state_dict()),
+        lambda: book.to(torch.float64),
+        lambda: setattr(book, "embed", torch.randn(32, 4)),
+        lambda: book.embed[:16].copy_(torch.randn(16, 4)),
+    ]
+    for change in changes:
+        with torch.inference_mode():
+            change()
+            points = x.to(book.embed.dtype)
+            expected = torch.cdist(points, book.embed).argmin(1)
+            assert (book.encode(points) == expected).float().mean() > 0.98

@@ -16,18 +16,20 @@ from torch.nn import functional as F
 __all__ = ["EMACodebook", "k_means", "nearest"]
 
 
-def nearest(x: Tensor, codebook: Tensor) -> Tensor:
+def nearest(x: Tensor, codebook: Tensor, squares: Tensor | None = None) -> Tensor:
     """Index of the nearest code by Euclidean distance.
 
     `|x - e|^2 = (|x|^2 - 2 x.e) + |e|^2`, added in this order: it is that of EnCodec, so that near
     ties fall as they fell where published codes were made.
 
     Shape:
-        - `x`: `(N, D)`; `codebook`: `(K, D)`; returns `(N,)` int64.
+        - `x`: `(N, D)`; `codebook`: `(K, D)`; `squares`, `|e|^2` where known: `(K,)`.
+        - Returns `(N,)` int64.
     """
     products = x @ codebook.T
     distances = torch.sub(x.square().sum(1, keepdim=True), products, alpha=2, out=products)
-    return distances.add_(codebook.square().sum(1)).argmin(dim=1)
+    distances.add_(codebook.square().sum(1) if squares is None else squares)
+    return distances.min(dim=1).indices  # argmin takes twice as long
 
 
 def _draw(x: Tensor, count: int, rng: torch.Generator | None) -> Tensor:
@@ -116,10 +118,21 @@ class EMACodebook(nn.Module):
         self.register_buffer("embed_avg", self.embed.clone())
         self.register_buffer("cluster_size", torch.ones(size))
         self.register_buffer("inited", torch.tensor(False))
+        self._known_squares = self.embed, -1, self.embed
 
     def encode(self, x: Tensor) -> Tensor:
         """Nearest codes `(N,)` of `x (N, D)`."""
-        return nearest(x, self.embed)
+        return nearest(x, self.embed, self._squares())
+
+    def _squares(self) -> Tensor:
+        """`|e|^2 (K,)`, computed when the codes have changed: a stream asks at every frame."""
+        if self.embed.is_inference():  # made in inference mode: it does not tell when it changes
+            return self.embed.square().sum(1)
+        embed, version, squares = self._known_squares
+        if embed is not self.embed or version != self.embed._version:
+            squares = self.embed.square().sum(1)
+            self._known_squares = self.embed, self.embed._version, squares
+        return squares
 
     def decode(self, codes: Tensor) -> Tensor:
         """Look up codes `(...)` as `(..., D)`."""
