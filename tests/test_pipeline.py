@@ -11,13 +11,14 @@ import soundfile
 import torch
 
 from latentone.audio import Audio
-from latentone.codecs.encodec import EnCodec, EnCodecConfig
+from latentone.codecs import EnCodec, EnCodecConfig
 from latentone.conditioning.text import ByteTextConfig
 from latentone.device import arithmetic
 from latentone.generators.autoregressive import Autoregressive, AutoregressiveConfig
+from latentone.loading import load
 from latentone.networks.seanet import SEANetConfig
 from latentone.networks.transformer import TransformerConfig
-from latentone.pipeline import Pipeline, load
+from latentone.pipeline import Pipeline
 
 
 def small_codec(channels: int = 1, seed: int = 0) -> EnCodec:

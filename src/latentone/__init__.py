@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .audio import Audio, load_audio, save_audio
-    from .pipeline import Pipeline, load
+    from .loading import load
+    from .pipeline import Pipeline
 
 __all__ = ["Audio", "Pipeline", "__version__", "load", "load_audio", "save_audio"]
 
@@ -25,7 +26,7 @@ _HOMES = {
     "load_audio": "audio",
     "save_audio": "audio",
     "Pipeline": "pipeline",
-    "load": "pipeline",
+    "load": "loading",
 }
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from test_encodec import make, small
 
 from latentone.codecs import Codec, EnCodec, IdentityWaveform, encodec_24khz, encodec_48khz
-from latentone.codecs.encodec import encodec_32khz
+from latentone.codecs.encodec_config import encodec_32khz
 from latentone.config import ConfigError
 
 

@@ -11,7 +11,7 @@ from musicgen_peer import build_peer, peer_tokens, save_peer
 
 from latentone.audio import load_audio, read_tags
 from latentone.cli import main
-from latentone.pipeline import load
+from latentone.loading import load
 
 PROMPT = "slow piano and bass"
 FRAMES = 30

@@ -1,8 +1,8 @@
 """Step 1: representations of sound."""
 
 from .base import Codec, CodecConfig, CodecOutput
-from .encodec import (
-    EnCodec,
+from .encodec import EnCodec
+from .encodec_config import (
     EnCodecConfig,
     encodec_16khz,
     encodec_24khz,

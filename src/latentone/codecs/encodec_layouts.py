@@ -20,7 +20,7 @@ from torch import Tensor
 from ..config import ConfigError, load_json
 from ..hub import CONFIG, read_weights
 from ..networks.seanet import SEANetConfig
-from .encodec import (
+from .encodec_config import (
     EnCodecConfig,
     encodec_16khz,
     encodec_24khz,

@@ -88,7 +88,7 @@ def load_model(args: Any) -> Iterator[Pipeline]:
     """
     from ..audio import FORMATS
     from ..device import arithmetic
-    from ..pipeline import load
+    from ..loading import load
 
     if args.out.suffix.lower() not in FORMATS:
         raise ValueError(f"{args.out}: expected a suffix of {sorted(FORMATS)}")

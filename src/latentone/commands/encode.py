@@ -54,7 +54,7 @@ def run(args: Args) -> int:
     """Encode, and say what was made."""
     from ..data import scan
     from ..latents import encode_folder
-    from ..pipeline import load
+    from ..loading import load
 
     codec = load(args.model).codecs["acoustic"]
     manifest = scan(

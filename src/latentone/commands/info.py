@@ -121,7 +121,7 @@ def _pipeline_rows(model: Any) -> list[tuple[str, Any]]:
 def _model(path: Path) -> None:
     from ..config import load_json
     from ..generators.base import Generator
-    from ..pipeline import import_models, load
+    from ..loading import import_models, load
 
     data = load_json(path / "config.json")
     import_models()
@@ -156,7 +156,7 @@ def _store(path: Path) -> None:
 
 def _run_folder(path: Path) -> None:
     from ..config import load_json
-    from ..pipeline import load
+    from ..loading import load
     from ..training.resume import read_state
 
     rows: list[tuple[str, Any]] = []

@@ -71,7 +71,7 @@ def report_on(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from ..data.manifest import Manifest
-    from ..pipeline import load
+    from ..loading import load
     from ..report import gather, write_report
     from ..training.samples import SampleSettings, fresh_samples, make_samples
 

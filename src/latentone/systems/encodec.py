@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..codecs.encodec import (
+from ..codecs.encodec_config import (
     EnCodecConfig,
     encodec_16khz,
     encodec_24khz,

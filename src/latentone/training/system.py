@@ -28,7 +28,7 @@ from ..config import from_dict, load_json, save_json
 from ..data import AudioCrops, Manifest, scan
 from ..hub import CONFIG, resolve_folder
 from ..latents import EncodeProgress, LatentStore, encode_folder
-from ..pipeline import import_models, load
+from ..loading import import_models, load
 from .chance import seed_everything
 from .devices import make_fabric
 from .fit import fit

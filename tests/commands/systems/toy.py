@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from latentone.codecs.encodec import EnCodecConfig
+from latentone.codecs import EnCodecConfig
 from latentone.conditioning.text import ByteTextConfig
 from latentone.discriminators import STFTDiscriminatorConfig
 from latentone.generators.autoregressive import AutoregressiveConfig
