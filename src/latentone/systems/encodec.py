@@ -85,8 +85,8 @@ def small_codec(minutes: float = 40) -> Stage:
     An hour on a CPU is a few thousand steps. With the paper's losses the decoder spends the first
     thousands on the average spectrum and ignores the latents; DAC's mel distance (logarithms only)
     and a larger share for the waveform make it listen within hundreds. Short crops buy more steps.
-    A step against the discriminator costs twice a step without it, so it joins when the waveform
-    has been found.
+    A step against the discriminator costs twice a step without it and teaches detail before the
+    waveform is there (joining at 25 % left a worse codec): the first 60 % are distances alone.
     """
     model = EnCodecConfig(
         seanet=SEANetConfig(num_filters=16, ratios=(8, 5, 4, 4)),
@@ -97,7 +97,7 @@ def small_codec(minutes: float = 40) -> Stage:
         discriminator=STFTDiscriminatorConfig(filters=8, n_ffts=(1024, 512, 256)),
         weights=CodecLossWeights(waveform=0.5),
         mel_preset="dac",
-        adversarial_start=0.25,
+        adversarial_start=0.6,
         learning_rate=1e-3,
         betas=(0.8, 0.99),
         schedule="cosine",
