@@ -1,0 +1,104 @@
+"""Bad input to any metric: an error that says why, or a warning that says what is left."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from latentone.metrics.distribution import (
+    bin_scores,
+    check_pair,
+    frechet_distance,
+    frechet_infinity,
+    kernel_distance,
+    manifold_scores,
+)
+
+METRICS = {
+    "frechet": frechet_distance,
+    "infinity": frechet_infinity,
+    "kernel": kernel_distance,
+    "manifold": manifold_scores,
+    "bins": partial(bin_scores, bins=5),
+}
+
+
+def normal(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def warnings(result):
+    scores = result.values() if isinstance(result, dict) else [result]
+    found = {score.warnings for score in scores}
+    assert len(found) == 1
+    return " | ".join(found.pop())
+
+
+@pytest.fixture(params=METRICS.values(), ids=METRICS)
+def metric(request):
+    return request.param
+
+
+@pytest.mark.parametrize("items", [0, 1])
+def test_a_set_of_none_or_one_is_refused(metric, items):
+    many, few = normal(80, 4), normal(items, 4, seed=1)
+    with pytest.raises(ValueError, match=f"reference set has {items} item"):
+        metric(few, many)
+    with pytest.raises(ValueError, match=f"generated set has {items} item"):
+        metric(many, few)
+
+
+def test_what_is_not_finite_is_named(metric):
+    good, bad = normal(80, 4), normal(80, 4, seed=1)
+    bad[17, 2], bad[30, 0] = math.nan, math.inf
+    with pytest.raises(ValueError, match=r"2 of 80 generated items .* first item 17"):
+        metric(good, bad)
+    with pytest.raises(ValueError, match="2 of 80 reference items"):
+        metric(bad, good)
+
+
+def test_unequal_widths_and_wrong_shapes_are_refused(metric):
+    with pytest.raises(ValueError, match=r"4 features .* 5: embed both"):
+        metric(normal(80, 4), normal(80, 5))
+    with pytest.raises(ValueError, match=r"\(items, features\), got \(80,\)"):
+        metric(normal(80, 4), normal(80))
+
+
+def test_a_set_compared_to_itself_is_said_to_be(metric):
+    x = normal(80, 4)
+    shuffled = x[torch.randperm(80, generator=torch.Generator().manual_seed(0))]
+    assert "exactly the items of the reference" in warnings(metric(x, shuffled))
+    assert "copying" not in warnings(metric(x, normal(80, 4, seed=1)))
+
+
+def test_copies_are_counted(metric):
+    x, y = normal(80, 4), normal(90, 4, seed=1)
+    y[5], y[50] = x[3], x[70]
+    assert "2 of 90 generated items are also in the reference" in warnings(metric(x, y))
+
+
+def test_constant_features_are_said_and_survived(metric):
+    x, y = normal(80, 6), normal(80, 6, seed=1)
+    y[:, 2] = x[:, 2] = 0
+    result = metric(x, y)
+    assert "1 of 6 features are constant in the reference set" in warnings(result)
+    scores = result.values() if isinstance(result, dict) else [result]
+    assert all(math.isfinite(score.value) for score in scores)
+
+
+def test_a_generator_that_makes_one_sound_is_measured(metric):
+    x, same = normal(80, 4), torch.zeros(80, 4)
+    assert "all items of the generated set are equal" in warnings(metric(x, same))
+
+
+def test_equal_zeros_of_both_signs_are_copies():
+    pair = check_pair(torch.zeros(4, 2), -torch.zeros(4, 2))
+    assert "exactly the items" in pair.warnings[-1]
+
+
+def test_any_dtype_gives_fp64_around_the_reference():
+    for dtype in (torch.int64, torch.float16, torch.float32):
+        pair = check_pair((10 * normal(30, 3)).to(dtype), (10 * normal(20, 3)).to(dtype))
+        assert pair.reference.dtype == pair.generated.dtype == torch.float64
+        assert pair.items == (30, 20) and float(pair.reference.mean(0).abs().max()) < 1e-12
