@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..dsp.coherence import channel_correlation, phase_coherence
 from ..dsp.distances import (
     MultiResolutionSTFT,
     MultiScaleMel,
@@ -14,7 +15,9 @@ from ..dsp.distances import (
     si_sdr,
     snr,
 )
+from ..dsp.levels import crest_factor_db, rms_db
 from ..dsp.loudness import Loudness
+from ..dsp.transients import transients
 
 __all__ = ["METRICS", "Metric", "ReconstructionMetrics", "reconstruction_metrics"]
 
@@ -48,6 +51,21 @@ METRICS = {
     "snr": Metric("dB", "[-100, 100]", "higher", "signal-to-noise ratio"),
     "loudness_difference": Metric(
         "LU", "(-inf, inf)", "zero", "loudness of the estimate minus the reference's, from -70 up"
+    ),
+    "rms_difference": Metric(
+        "dB", "(-inf, inf)", "zero", "level of the estimate minus the reference's, from -120 up"
+    ),
+    "crest_difference": Metric(
+        "dB", "(-inf, inf)", "zero", "crest factor of the estimate minus the reference's"
+    ),
+    "transient_snr": Metric(
+        "dB", "[-100, 100]", "higher", "signal-to-noise ratio of the transient parts (STN medians)"
+    ),
+    "phase_coherence": Metric(
+        "", "[-1, 1]", "higher", "cosine between the phases, weighted by the magnitudes"
+    ),
+    "stereo_error": Metric(
+        "", "[0, 2]", "lower", "error of the correlation between channels; 0 for mono"
     ),
 }
 
@@ -97,13 +115,28 @@ class ReconstructionMetrics(nn.Module):
             "si_sdr": si_sdr(estimate, reference).mean(),
             "snr": snr(estimate, reference).mean(),
             "loudness_difference": self._loudness(estimate) - self._loudness(reference),
+            "rms_difference": (rms_db(estimate) - rms_db(reference)).mean(),
+            "crest_difference": (crest_factor_db(estimate) - crest_factor_db(reference)).mean(),
+            "transient_snr": self._transient_snr(estimate, reference),
+            "phase_coherence": phase_coherence(estimate, reference).mean(),
+            "stereo_error": _stereo_error(estimate, reference),
         }
         return {name: float(value) for name, value in values.items()}
+
+    def _transient_snr(self, estimate: Tensor, reference: Tensor) -> Tensor:
+        parts = (transients(x.cpu(), self.sample_rate) for x in (estimate, reference))
+        return snr(*parts).mean()
 
     def _loudness(self, x: Tensor) -> Tensor:
         # Where more than five channels stand is unknown: all count the same on both sides.
         weights = [1.0] * x.shape[0] if x.shape[0] > 5 else None
         return Loudness(self.sample_rate, weights)(x).clamp_min(SILENCE_LUFS)
+
+
+def _stereo_error(estimate: Tensor, reference: Tensor) -> Tensor:
+    if len(reference) < 2:
+        return reference.new_zeros(())
+    return (channel_correlation(estimate) - channel_correlation(reference)).abs().mean()
 
 
 def reconstruction_metrics(
