@@ -1,0 +1,64 @@
+"""The contract of an embedding: windows of sound in, one vector each out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from ..audio import AudioSource
+
+__all__ = ["Embedding"]
+
+
+class Embedding(nn.Module, ABC):
+    """Turns windows of equal length into vectors.
+
+    Two embeddings with equal fingerprints give equal vectors; those of different ones must never
+    be compared, so every result carries name and fingerprint.
+
+    Args:
+        source: rate and channels that it wants.
+        window_seconds: length of a window.
+        hop_seconds: distance of windows in a long sound.
+    """
+
+    name: str
+    """What it is called in tables."""
+
+    def __init__(self, source: AudioSource, window_seconds: float, hop_seconds: float) -> None:
+        super().__init__()
+        for name, value in (("window_seconds", window_seconds), ("hop_seconds", hop_seconds)):
+            if value * source.sample_rate < 1:
+                raise ValueError(f"{name} must hold one sample, got {value}")
+        self.source = source
+        self.window = round(window_seconds * source.sample_rate)
+        self.hop = round(hop_seconds * source.sample_rate)
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Length D of a vector."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hash of all that decides the vectors: settings, weights, windows."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Embed windows.
+
+        Args:
+            x: `(B, C, window)`.
+
+        Returns:
+            `(B, dim)`, fp32.
+        """
+
+    def starts(self, num_samples: int) -> range:
+        """Where the windows of a sound begin; a short one has a single window.
+
+        What is left at the end and too short for a window is not heard.
+        """
+        return range(0, max(0, num_samples - self.window) + 1, self.hop)
