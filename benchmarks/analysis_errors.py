@@ -91,9 +91,10 @@ def pitch_scores(audio: Audio, truth: Truth) -> dict[str, float]:
             n = round((start + end) / 2 * classes.frame_rate)
             right.append(int(classes.pitch_classes[n]) == pitch % 12)
     close = [error for error in errors if error < 50]
+    median = {"f0: median error of those, cents": statistics.median(close)} if close else {}
     return {
         "f0: share of frames within 50 cents": len(close) / max(1, len(errors)),
-        "f0: median error of those, cents": statistics.median(close) if close else 50.0,
+        **median,
         "f0: share of sounding frames called voiced": statistics.fmean(voiced),
         "melody: share of notes with the right pitch class": statistics.fmean(right),
     }
