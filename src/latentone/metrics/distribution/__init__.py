@@ -15,15 +15,15 @@ from .frechet import (
     frechet_bias,
     frechet_distance,
     frechet_from_statistics,
-    frechet_infinity,
-    frechet_per_group,
     gaussian,
     gaussian_from_moments,
     merge,
 )
 from .inception import inception_score, posterior_divergence
+from .infinity import frechet_infinity
 from .kernel import kernel_distance, median_distance
 from .manifold import manifold_scores, nearest_distances
+from .per_group import frechet_per_group
 from .score import Interval, Score
 
 __all__ = [

@@ -12,7 +12,6 @@ singular (fewer items than features, constant features), where a matrix square r
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -26,8 +25,6 @@ __all__ = [
     "frechet_bias",
     "frechet_distance",
     "frechet_from_statistics",
-    "frechet_infinity",
-    "frechet_per_group",
     "gaussian",
     "gaussian_from_moments",
     "merge",
@@ -35,8 +32,6 @@ __all__ = [
 
 BIAS_WARNING = 0.1
 """Share of a distance that may be bias before a warning says so."""
-SMALLEST = 0.1
-"""Share of the generated items in the smallest sample that FAD-infinity draws."""
 
 
 class Gaussian(NamedTuple):
@@ -60,7 +55,11 @@ def gaussian(x: Tensor) -> Gaussian:
     Raises:
         ValueError: see `check_set`.
     """
-    x = check_set(x, "given")
+    return fit_gaussian(check_set(x, "given"))
+
+
+def fit_gaussian(x: Tensor) -> Gaussian:
+    """The same of features that were checked."""
     mean = x.mean(0)
     return Gaussian(mean, torch.linalg.qr(x - mean, mode="r").R, len(x))
 
@@ -126,7 +125,7 @@ def frechet_distance(reference: Tensor, generated: Tensor) -> Score:
         ValueError: see `check_pair`.
     """
     pair = check_pair(reference, generated)
-    sides = gaussian(pair.reference), gaussian(pair.generated)
+    sides = fit_gaussian(pair.reference), fit_gaussian(pair.generated)
     return frechet_from_statistics(*sides, warnings=pair.warnings)
 
 
@@ -153,7 +152,7 @@ def frechet_from_statistics(
             f"the reference has {len(reference.mean)} features an item and the generated set "
             f"{len(generated.mean)}: embed both with the same model"
         )
-    mean, covariance = _parts(reference, generated)
+    mean, covariance = frechet_parts(reference, generated)
     items = reference.items, generated.items
     spectrum = torch.linalg.svdvals(reference.factor).square() / (reference.items - 1)
     bias = frechet_bias(spectrum, *items)
@@ -201,128 +200,7 @@ def frechet_bias(spectrum: Tensor, reference_items: float, generated_items: floa
     return float(rate * (s.sum() + pairs / 2 + s.sum() / 4))
 
 
-def frechet_infinity(
-    reference: Tensor,
-    generated: Tensor,
-    *,
-    sizes: int = 25,
-    smallest: int | None = None,
-    rng: torch.Generator | None = None,
-) -> Score:
-    """Frechet distance of endlessly many generated items (Chong and Forsyth 2020, Gui et al. 2023).
-
-    The distance falls with 1/n towards that of the whole distribution: samples of several sizes are
-    measured, and a line through the distances over 1/n is followed to 0. Differs from fadtk:
-    samples are drawn without replacement (with it, the line leads to the distance of the finite
-    set, bias included) and evenly over 1/n. The reference is whole, so what its size adds remains.
-
-    Args:
-        reference: `(N, D)`.
-        generated: `(M, D)`.
-        sizes: samples drawn, from `smallest` to M items.
-        smallest: items of the smallest sample; a tenth of M, and above D, when None.
-        rng: decides the samples; seed 0 when None.
-
-    Returns:
-        The intercept, which may be below 0; in `details` its `standard_error`, the `slope`, the
-        share `r2` of the variance that the line explains, and the distance `whole` of all items.
-
-    Raises:
-        ValueError: see `check_pair`; also fewer than 3 sizes, or a range of them that is empty.
-    """
-    pair = check_pair(reference, generated)
-    count, dims = pair.generated.shape
-    least = max(2, round(SMALLEST * count), dims + 1) if smallest is None else smallest
-    if sizes < 3 or least < 2 or least >= count:
-        raise ValueError(
-            f"expected 3 or more sizes from 2 or more up to the {count} generated items, got "
-            f"{sizes} from {least} on: give more items, or a smaller `smallest`"
-        )
-    rng = rng or torch.Generator().manual_seed(0)
-    fixed = gaussian(pair.reference)
-    inverse = torch.linspace(1 / count, 1 / least, sizes, dtype=torch.float64)
-    counts = [round(1 / x) for x in inverse.tolist()]
-    values = []
-    for size in counts:
-        picks = torch.randperm(count, generator=rng)[:size].to(pair.generated.device)
-        values.append(sum(_parts(fixed, gaussian(pair.generated[picks]))))
-    x = torch.tensor(counts, dtype=torch.float64).reciprocal()
-    y = torch.tensor(values, dtype=torch.float64)
-    spread = (x - x.mean()).square().sum()
-    slope = ((x - x.mean()) * (y - y.mean())).sum() / spread
-    intercept = y.mean() - slope * x.mean()
-    left = (y - intercept - slope * x).square().sum()
-    error = (left / (sizes - 2) * (1 / sizes + x.mean().square() / spread)).sqrt()
-    total = (y - y.mean()).square().sum()
-    r2 = float(1 - left / total) if total > 0 else 1.0
-    notes = list(pair.warnings)
-    if least <= dims:
-        notes.append(
-            f"samples of {least} items in {dims} dimensions: the distance is not yet linear in 1/n"
-        )
-    if r2 < 0.5:
-        notes.append(
-            f"the line explains {r2:.0%} of the variance: there is little bias, or too few items"
-        )
-    return Score(
-        value=float(intercept),
-        items=pair.items,
-        settings={"dimensions": dims, "sizes": sizes, "smallest": least},
-        details={
-            "standard_error": float(error),
-            "slope": float(slope),
-            "r2": r2,
-            "whole": max(values[0], 0.0),
-        },
-        warnings=tuple(notes),
-    )
-
-
-def frechet_per_group(
-    reference: Tensor, generated: Tensor, groups: Sequence[Hashable]
-) -> dict[Hashable, Score]:
-    """Frechet distance of each song's frames to the whole reference (Gui et al. 2023).
-
-    Ranks songs of similar length by how unlike the reference they are. The distances hold much
-    bias, and more of it the shorter a song is.
-
-    Args:
-        reference: `(N, D)`.
-        generated: frames of all songs, `(M, D)`.
-        groups: the song of each frame, M of them.
-
-    Returns:
-        A score for each song, in order of appearance; NaN and a warning for a song of one frame.
-
-    Raises:
-        ValueError: see `check_pair`; also when there is not a group for each frame.
-    """
-    pair = check_pair(reference, generated)
-    if len(groups) != pair.items[1]:
-        raise ValueError(f"expected a group for each of {pair.items[1]} items, got {len(groups)}")
-    members: dict[Hashable, list[int]] = {}
-    for index, group in enumerate(groups):
-        members.setdefault(group, []).append(index)
-    fixed = gaussian(pair.reference)
-    return {group: _song(fixed, pair.generated[rows]) for group, rows in members.items()}
-
-
-def _song(reference: Gaussian, frames: Tensor) -> Score:
-    items = reference.items, len(frames)
-    settings = {"dimensions": frames.shape[1]}
-    if len(frames) < 2:
-        note = "one frame has no covariance: give longer sounds, or a shorter hop"
-        return Score(value=float("nan"), items=items, settings=settings, warnings=(note,))
-    mean, covariance = _parts(reference, gaussian(frames))
-    return Score(
-        value=max(mean + covariance, 0.0),
-        items=items,
-        settings=settings,
-        details={"mean": mean, "covariance": covariance, "raw": mean + covariance},
-    )
-
-
-def _parts(a: Gaussian, b: Gaussian) -> tuple[float, float]:
+def frechet_parts(a: Gaussian, b: Gaussian) -> tuple[float, float]:
     """What the means and what the covariances contribute."""
     mean = (a.mean - b.mean).square().sum()
     roots = [g.factor / (g.items - 1) ** 0.5 for g in (a, b)]
