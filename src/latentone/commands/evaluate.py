@@ -10,11 +10,13 @@ once. To judge a codec's reconstructions pair by pair, see the report of its run
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from ._embedding import CACHE, embed_folder, open_embedding
 
 if TYPE_CHECKING:
     from ..embeddings import Embedded, Embedding
@@ -35,7 +37,7 @@ class Args:
     """What turns windows into vectors: logmel, or a codec (run folder, codec folder or Hub id)."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("evaluation")
     """Folder for metrics.json."""
-    cache: Path = Path.home() / ".cache" / "latentone" / "embeddings"
+    cache: Path = CACHE
     """Folder that keeps vectors for the next time."""
     resamples: int = 100
     """Bootstrap resamples by track; 0 gives no intervals."""
@@ -47,67 +49,21 @@ def run(args: Args) -> int:
     """Embed, compare, write, and print a table."""
     from ..metrics.sets import compare_sets
 
-    embedding = _embedding(args.embedding)
-    reference, reference_tracks = _embed(args, args.reference, embedding)
-    generated, generated_tracks = _embed(args, args.generated, embedding)
+    embedding = open_embedding(args.embedding)
+    reference = embed_folder(args.reference, embedding, args.cache)
+    generated = embed_folder(args.generated, embedding, args.cache)
     comparison = compare_sets(
-        reference.vectors,
-        generated.vectors,
-        reference_tracks,
-        generated_tracks,
+        reference.embedded.vectors,
+        generated.embedded.vectors,
+        reference.tracks,
+        generated.tracks,
         resamples=args.resamples,
         seed=args.seed,
     )
-    _write(args, embedding, reference, generated, comparison)
+    _write(args, embedding, reference.embedded, generated.embedded, comparison)
     _show(comparison)
     print(f"\nwrote {args.out / 'metrics.json'}")
     return 0
-
-
-def _embedding(name: str) -> Embedding:
-    from ..embeddings import LatentStatistics, LogMelStatistics
-
-    if name == "logmel":
-        return LogMelStatistics()
-    from ..loading import load
-
-    codec = load(name).codec.eval()
-    if not hasattr(codec, "latent_dim"):
-        raise ValueError(f"{name} has no continuous latents: give logmel or another codec")
-    return LatentStatistics(
-        codec.encode,
-        codec.source,
-        dim=codec.latent_dim,
-        fingerprint=codec.latent.fingerprint,
-        name=type(codec).__name__.lower(),
-    )
-
-
-def _embed(args: Args, folder: Path, embedding: Embedding) -> tuple[Embedded, list[str]]:
-    """Vectors of all windows, and the track of each."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    from ..data import scan
-    from ..embeddings import embed_files
-
-    manifest = scan(folder)
-    tracks = {Path(manifest.root) / item.path: item.group for item in manifest.items}
-    console = Console(stderr=True)
-    columns = (f"embed {folder.name}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("embed", total=len(tracks))
-        found = embed_files(
-            embedding,
-            list(tracks),
-            cache=args.cache,
-            on_file=lambda done, total: bar.update(task, completed=done),
-        )
-    failures = {f.path: f.reason for f in manifest.failures} | found.failures
-    for path, reason in failures.items():
-        console.print(f"left out {path}: {reason}", style="yellow")
-    found = replace(found, failures=failures)
-    return found, [tracks[found.paths[index]] for index in found.file.tolist()]
 
 
 def _write(
