@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -18,6 +22,7 @@ __all__ = [
     "WEIGHTS",
     "PretrainedModel",
     "build_model",
+    "fingerprint_of",
     "model_class",
     "read_weights",
     "resolve_folder",
@@ -73,6 +78,16 @@ def read_weights(folder: Path, name: str = WEIGHTS) -> dict[str, Tensor]:
             head = file.read(2)
         kind = " (it is a pickle, which is refused)" if head in (b"PK", b"\x80\x02") else ""
         raise ValueError(f"{path} is not a readable safetensors file{kind}: {error}") from error
+
+
+def fingerprint_of(settings: Any, tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """SHA-256 over JSON settings and named tensors, their shapes and bytes."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name, tensor in tensors:
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(data.numpy().tobytes())
+    return digest.hexdigest()
 
 
 class PretrainedModel(nn.Module):

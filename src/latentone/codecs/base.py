@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from torch import Tensor, nn
 
 from ..audio import AudioSource
 from ..config import to_dict
-from ..hub import PretrainedModel, resolve_folder
+from ..hub import PretrainedModel, fingerprint_of, resolve_folder
 from ..spec import LatentSpec
 from .long import Reader, encode_by_windows, encode_whole
 
@@ -223,11 +221,6 @@ class Codec(PretrainedModel, ABC):
         cached = getattr(self, "_fingerprint", None)
         if cached is not None and cached[0] == key:
             return str(cached[1])
-        settings = json.dumps([type(self).__name__, to_dict(config)], sort_keys=True)
-        digest = hashlib.sha256(settings.encode())
-        for name, tensor in tensors:
-            digest.update(f"{name}{tuple(tensor.shape)}".encode())
-            data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-            digest.update(data.numpy().tobytes())
-        self._fingerprint = (key, digest.hexdigest())
-        return self._fingerprint[1]
+        found = fingerprint_of([type(self).__name__, to_dict(config)], tensors)
+        self._fingerprint = (key, found)
+        return found
