@@ -2,6 +2,7 @@
 
     latentone corpus --out my_corpus --minutes 30
     latentone corpus --out piano --midi my_midi_files --seconds 30
+    latentone corpus --out loops --minutes 30 --per-piece 2 --parts
 
 Every recording has a .json beside it with what is known of it: caption, tempo, key, chords,
 instruments, beats and downbeats, notes, dynamics. Stop it at any time; the same command goes on.
@@ -43,6 +44,10 @@ class Args:
     """A SoundFont (.sf2, .sf3) instead of an installed one."""
     midi: Path | None = None
     """Render the MIDI files of this folder instead of composing."""
+    per_piece: int | None = None
+    """Files of each piece at most, spread over it: more pieces, and less of each."""
+    parts: bool = False
+    """Write every part (drums, bass, chords, melody, pad) alone as well; `minutes` counts mixes."""
     format: Literal["flac", "wav"] = "flac"
     """16-bit files of this kind."""
     workers: int = 2
@@ -63,12 +68,18 @@ def run(args: Args) -> int:
         soundfont=args.soundfont,
     )
     seconds = args.seconds or None
-    settings = Settings(renderer=renderer, seconds=seconds, suffix=f".{args.format}")
+    settings = Settings(
+        renderer=renderer,
+        seconds=seconds,
+        suffix=f".{args.format}",
+        per_piece=args.per_piece,
+        parts=args.parts,
+    )
     print(f"instruments: {renderer.instruments} ({why})")
     jobs: list[Job]
     if args.midi is None:
         minutes = 30.0 if args.minutes is None else args.minutes
-        jobs = list(plan_composed(args.seed, minutes, seconds))
+        jobs = list(plan_composed(args.seed, minutes, seconds, args.per_piece))
         origin: dict[str, object] = {"composed": {"seed": args.seed}}
     else:
         jobs = [FromMidi(path=path, folder=args.midi) for path in find_midi(args.midi)]
@@ -90,6 +101,8 @@ def _check(args: Args) -> None:
         raise ValueError(
             f"--seconds must be 1 or more, or 0 for whole pieces; got {args.seconds:g}"
         )
+    if args.per_piece is not None and args.per_piece < 1:
+        raise ValueError(f"--per-piece must be 1 or more, got {args.per_piece}")
     if args.workers < 1:
         raise ValueError(f"--workers must be 1 or more, got {args.workers}")
     if args.out.exists() and not args.out.is_dir():
@@ -98,7 +111,7 @@ def _check(args: Args) -> None:
 
 def _first_minutes(jobs: Iterable[Job], minutes: float, settings: Settings) -> list[Job]:
     """The first MIDI files that fill a time; unreadable ones stay in, to be reported."""
-    from ..data.piece import windows
+    from ..data.piece import spread, windows
 
     chosen, total = [], 0.0
     for job in jobs:
@@ -106,7 +119,8 @@ def _first_minutes(jobs: Iterable[Job], minutes: float, settings: Settings) -> l
             break
         chosen.append(job)
         try:
-            total += sum(w.end - w.start for w in windows(job.piece(), settings.seconds))
+            cuts = spread(windows(job.piece(), settings.seconds), settings.per_piece)
+            total += sum(w.end - w.start for w in cuts.values())
         except ValueError:
             continue
     return chosen

@@ -20,7 +20,8 @@ from ..atomic import atomic_file
 from ..config import load_json, save_json
 from ..instruments.fluidsynth import FluidSynthError
 from .ground_truth import ground_truth
-from .piece import Piece, windows
+from .parts import parts
+from .piece import Piece, excerpts, spread, windows
 from .render import Renderer
 from .render_midi import read_piece
 from .wording import caption
@@ -39,6 +40,10 @@ class Settings:
     """Length of a file; None keeps pieces whole."""
     suffix: str = ".flac"
     """`.flac` or `.wav`."""
+    per_piece: int | None = None
+    """Files of each piece at most, evenly spread over it; None writes all of it."""
+    parts: bool = False
+    """Whether every part of a piece is written alone, too."""
 
     def __post_init__(self) -> None:
         if self.suffix not in (".flac", ".wav"):
@@ -91,13 +96,16 @@ class Result:
     """Why the piece is missing; None when all went well."""
 
 
-def plan_composed(seed: int, minutes: float, seconds: float | None) -> list[Composed]:
+def plan_composed(
+    seed: int, minutes: float, seconds: float | None, per_piece: int | None = None
+) -> list[Composed]:
     """The first pieces of `seed` that fill `minutes` when cut into files of `seconds`."""
     jobs: list[Composed] = []
     total = 0.0
     while total < minutes * 60:
         job = Composed(seed=seed, index=len(jobs))
-        total += sum(w.end - w.start for w in windows(job.piece(), seconds))
+        chosen = spread(windows(job.piece(), seconds), per_piece)
+        total += sum(w.end - w.start for w in chosen.values())
         jobs.append(job)
     return jobs
 
@@ -108,7 +116,27 @@ def _wording_rng(text: str) -> np.random.Generator:
     return np.random.default_rng(np.frombuffer(digest[:16], dtype=np.uint32))
 
 
-def write_piece(job: Job, out: Path, settings: Settings) -> Result:
+def write_job(job: Job, out: Path, settings: Settings) -> Result:
+    """Write a piece and, where wanted, its parts (see `write_piece`)."""
+    try:
+        piece = job.piece()
+    except (ValueError, FluidSynthError) as error:
+        return Result(job=job, failure=" ".join(str(error).split()))
+    written = [write_piece(job, piece, out, settings)]
+    if settings.parts and written[0].failure is None:
+        found = (write_piece(job, part, out, settings) for part in parts(piece))
+        written += [result for result in found if result.failure is None]
+    return Result(
+        job=job,
+        files=sum(r.files for r in written),
+        written=sum(r.written for r in written),
+        seconds=sum(r.seconds for r in written),
+        metadata=written[0].metadata,
+        failure=written[0].failure,
+    )
+
+
+def write_piece(job: Job, piece: Piece, out: Path, settings: Settings) -> Result:
     """Render one piece into files, each a recording and a `.json` sidecar beside it.
 
     The sidecar comes last and both appear whole or not at all, so a recording with a sidecar is
@@ -120,26 +148,27 @@ def write_piece(job: Job, out: Path, settings: Settings) -> Result:
     from ..audio import Audio, save_audio
 
     try:
-        piece = job.piece()
         cuts = windows(piece, settings.seconds)
         if not cuts:
             raise ValueError(f"{piece.name}: no stretch with two notes")
-        stems = [
-            f"{piece.name}-{i:02d}" if settings.seconds else piece.name for i in range(len(cuts))
-        ]
+        chosen = spread(cuts, settings.per_piece)
+        stems = [f"{piece.name}-{i:02d}" if settings.seconds else piece.name for i in chosen]
         paths = [out / f"{stem}{settings.suffix}" for stem in stems]
         todo = [p for p in paths if not (p.is_file() and p.with_suffix(".json").is_file())]
-        sound = settings.renderer.render(piece) if todo else None
+        heard = piece if len(chosen) == len(cuts) else excerpts(piece, chosen)
+        sound = settings.renderer.render(heard) if todo else None
     except (ValueError, FluidSynthError) as error:
         return Result(job=job, failure=" ".join(str(error).split()))
 
     rate, facts, total = settings.renderer.sample_rate, [], 0.0
-    for stem, path, cut in zip(stems, paths, cuts, strict=True):
+    for stem, path, cut in zip(stems, paths, chosen.values(), strict=True):
         truth = ground_truth(piece, cut)
         truth = {"caption": caption(truth, _wording_rng(stem)), **truth}
         if sound is not None and path in todo:
             start = round(cut.start * rate)
-            samples = sound[:, start : start + round((cut.end - cut.start) * rate)]
+            length = round((cut.end - cut.start) * rate)
+            samples = sound[:, start : start + length]
+            samples = np.pad(samples, ((0, 0), (0, length - samples.shape[1])))
             truth["instruments_by"] = settings.renderer.instruments
             path.parent.mkdir(parents=True, exist_ok=True)
             save_audio(
@@ -186,6 +215,8 @@ def _claim(out: Path, settings: Settings, origin: dict[str, Any]) -> None:
         "seconds": settings.seconds,
         "format": settings.suffix[1:],
         "instruments": settings.renderer.instruments,
+        **({"per_piece": settings.per_piece} if settings.per_piece else {}),
+        **({"parts": True} if settings.parts else {}),
     }
     path = out / SETTINGS_FILE
     if path.is_file():
@@ -255,7 +286,7 @@ def _one_thread() -> None:
 
 def _map(jobs: Iterable[Job], out: Path, settings: Settings, workers: int) -> Iterator[Result]:
     if workers <= 1:
-        yield from (write_piece(job, out, settings) for job in jobs)
+        yield from (write_job(job, out, settings) for job in jobs)
         return
     # Spawned, not forked: a forked child of a process with torch threads may hang. One BLAS
     # thread each, set before the child loads NumPy.
@@ -267,11 +298,11 @@ def _map(jobs: Iterable[Job], out: Path, settings: Settings, workers: int) -> It
         source = iter(jobs)
         waiting: deque[Future[Result]] = deque()
         for job in itertools.islice(source, 2 * workers):
-            waiting.append(pool.submit(write_piece, job, out, settings))
+            waiting.append(pool.submit(write_job, job, out, settings))
         while waiting:
             yield waiting.popleft().result()
             for job in itertools.islice(source, 1):
-                waiting.append(pool.submit(write_piece, job, out, settings))
+                waiting.append(pool.submit(write_job, job, out, settings))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         if before is None:

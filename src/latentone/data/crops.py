@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class AudioCrops:
         source: rate and channels that the codec wants.
         crop_seconds: length of an excerpt; shorter files are padded with silence at the end.
         draw_by: what is equally likely to be drawn, a moment or a file.
+        targets: turns the items of a batch into tensors, for what is learned beside the sound.
     """
 
     def __init__(
@@ -38,8 +39,11 @@ class AudioCrops:
         source: AudioSource,
         crop_seconds: float,
         draw_by: DrawBy = "moment",
+        *,
+        targets: Callable[[Sequence[Item]], Mapping[str, Tensor]] | None = None,
     ) -> None:
         self.root, self.items, self.source = Path(root), list(items), source
+        self.targets = targets
         self.crop_seconds, self.draw_by = crop_seconds, draw_by
         self.crop_samples = round(crop_seconds * source.sample_rate)
         self.failures: dict[str, str] = {}
@@ -63,7 +67,7 @@ class AudioCrops:
         item that can be read takes its place, so that one bad file never ends a training.
 
         Returns:
-            `x (C, crop samples)`, `length` (samples that are sound, not padding), `id`.
+            `x (C, crop samples)`, `length` (samples that are sound, not padding), `item`.
 
         Raises:
             AudioError: not one item can be read.
@@ -79,7 +83,8 @@ class AudioCrops:
                     logger.warning("%s is left out of training: %s", item.id, reason)
                 continue
             length = x.shape[-1]
-            return {"x": F.pad(x, (0, self.crop_samples - length)), "length": length, "id": item.id}
+            padded = F.pad(x, (0, self.crop_samples - length))
+            return {"x": padded, "length": length, "item": item}
         first = self.items[0].id if self.items else None
         came = f"{first}: {self.failures[first]}, and so on" if first else "no item at all"
         raise AudioError(self.root, "at least one readable item", came)
@@ -92,9 +97,13 @@ class AudioCrops:
         return self.source.load(path, start / rate, self.crop_samples / rate)
 
     def collate(self, crops: list[dict[str, Any]]) -> dict[str, Any]:
-        """Stack excerpts to `x (B, C, T)`, `lengths (B,)`, `ids`."""
-        return {
+        """Stack excerpts to `x (B, C, T)`, `lengths (B,)`, `ids`, and `targets` where wanted."""
+        items = [crop["item"] for crop in crops]
+        batch = {
             "x": torch.stack([crop["x"] for crop in crops]),
             "lengths": torch.tensor([crop["length"] for crop in crops]),
-            "ids": [crop["id"] for crop in crops],
+            "ids": [item.id for item in items],
         }
+        if self.targets is not None:
+            batch["targets"] = dict(self.targets(items))
+        return batch

@@ -45,7 +45,8 @@ def ground_truth(piece: Piece, window: Window) -> dict[str, Any]:
         (the melody's, where a track has that name), `drums` that sound, `beats`,
         `downbeats`, `chords` [start, end, label], `sections` [start, name], `dynamics` [start of
         bar, mean velocity of its strokes, 0 to 1], `notes` [start, end, pitch, velocity, index
-        into `tracks`], `tracks` (name, program, instrument, drums) and the piece's metadata.
+        into `tracks`], `tracks` (name, program, instrument, drums), `role` (mix, or which part
+        is alone) and the piece's metadata, of which `drum_pattern` is none where no drum sounds.
     """
     score, tempo = piece.score, piece.score.tempo
     beats = score.beats if piece.beats is None else piece.beats
@@ -103,7 +104,8 @@ def ground_truth(piece: Piece, window: Window) -> dict[str, Any]:
         "lead": instruments[0] if leads else None,
         "drums": sorted(kit, key=lambda name: -kit[name]),
         **piece.metadata,
-        "group": piece.name,
+        "role": piece.role,
+        "group": piece.group,
         "start": round(window.start, _DIGITS),
         "duration": round(window.end - window.start, _DIGITS),
         "beats": _rounded(inside),
@@ -122,6 +124,8 @@ def ground_truth(piece: Piece, window: Window) -> dict[str, Any]:
         ],
         "notes": [list(note) for note in notes],
     }
+    if "drum_pattern" in truth and not kit:
+        truth["drum_pattern"] = "none"
     # What is not known is not there.
     return {name: value for name, value in truth.items() if value is not None}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 
 from ..symbolic.score import Score
 
-__all__ = ["TAIL_SECONDS", "Piece", "Window", "windows"]
+__all__ = ["TAIL_SECONDS", "Piece", "Window", "excerpts", "spread", "windows"]
 
 TAIL_SECONDS = 1.5
 """How long a piece rings after its last release."""
+LEAD_SECONDS = 3.0
+"""How long a note may ring into an excerpt that begins after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,7 @@ class Piece:
     """A score with its name in the corpus and with what a score does not say."""
 
     name: str
-    """Path in the corpus without suffix, `/` between folders; also the group."""
+    """Path in the corpus without suffix, `/` between folders."""
     score: Score
     midi: Path | None = None
     """The file it was read from; recorded instruments play it with all its controllers."""
@@ -30,6 +33,15 @@ class Piece:
     downbeats: np.ndarray | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     """Further fields of the ground truth: genre, mood, ..."""
+    role: str = "mix"
+    """mix, or which part of one this is: drums, bass, chords, melody, pad."""
+    whole: str | None = None
+    """Name of the piece that a part was taken from; the same split holds both."""
+
+    @property
+    def group(self) -> str:
+        """What must not straddle a split."""
+        return self.whole or self.name
 
     @property
     def duration(self) -> float:
@@ -76,3 +88,31 @@ def windows(piece: Piece, seconds: float | None) -> list[Window]:
         if at >= piece.duration:
             break
     return cuts
+
+
+def spread(cuts: Sequence[Window], most: int | None) -> dict[int, Window]:
+    """At most `most` windows by their place, evenly spread; None takes all."""
+    if most is None or len(cuts) <= most:
+        return dict(enumerate(cuts))
+    return {i: cuts[i] for i in ((2 * k + 1) * len(cuts) // (2 * most) for k in range(most))}
+
+
+def excerpts(piece: Piece, cuts: Mapping[int, Window]) -> Piece:
+    """The piece without the notes that no window hears, to be rendered in less time.
+
+    Notes that end up to `LEAD_SECONDS` before a window stay, since they may still ring in it. A
+    MIDI file that plays itself is left as it is.
+    """
+    if piece.midi is not None:
+        return piece
+    seconds = piece.score.tempo.seconds
+
+    def heard(start: float, end: float) -> bool:
+        return any(start < cut.end and end > cut.start - LEAD_SECONDS for cut in cuts.values())
+
+    tracks = []
+    for track in piece.score.tracks:
+        times = ((float(seconds(n.start)), float(seconds(n.end))) for n in track.notes)
+        kept = tuple(n for n, t in zip(track.notes, times, strict=True) if heard(*t))
+        tracks.append(replace(track, notes=kept))
+    return replace(piece, score=replace(piece.score, tracks=tuple(t for t in tracks if t.notes)))

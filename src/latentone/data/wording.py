@@ -10,6 +10,13 @@ import numpy as np
 __all__ = ["caption", "tempo_word"]
 
 _SPELT = {"b": " flat", "#": " sharp"}
+_ALONE = {
+    "drums": ("drum loop", "drum part", "beat"),
+    "bass": ("bass line", "bass part"),
+    "chords": ("chord part", "accompaniment", "harmony part"),
+    "melody": ("melody", "solo melody", "lead line"),
+    "pad": ("pad", "sustained background"),
+}
 
 
 def tempo_word(bpm: float) -> str:
@@ -59,7 +66,7 @@ def caption(truth: Mapping[str, Any], rng: np.random.Generator) -> str:
     The wording, the order and which facts are told vary; what is told is true.
 
     Args:
-        truth: the fields of `ground_truth`; `genre` and `mood` may be missing.
+        truth: the fields of `ground_truth`; `genre`, `mood` and `role` may be missing.
         rng: decides the wording.
     """
     instruments = list(truth["instruments"])
@@ -69,7 +76,8 @@ def caption(truth: Mapping[str, Any], rng: np.random.Generator) -> str:
     bpm, key = truth.get("bpm"), truth.get("key")
     speed = tempo_word(bpm) if bpm else None
 
-    kind = str(rng.choice(["piece", "track", "tune"]))
+    alone = _ALONE.get(truth.get("role", "mix"))
+    kind = str(rng.choice(alone or ["piece", "track", "tune"]))
     if genre and rng.random() < 0.85:
         kind = f"{genre} {kind}"
     words = []
@@ -111,7 +119,7 @@ def caption(truth: Mapping[str, Any], rng: np.random.Generator) -> str:
         text += f", {curve}"
     extras = []
     drums = truth.get("drums", ())
-    if not drums and "drums" not in instruments and len(melodic) > 1 and rng.random() < 0.3:
+    if alone is None and not drums and len(melodic) > 1 and rng.random() < 0.3:
         extras.append("no drums")
     elif "clap" in drums and rng.random() < 0.4:
         extras.append("hand claps on the backbeat")

@@ -106,7 +106,7 @@ def compose(seed: int, index: int) -> Piece:
     sections = _plan(genre, mood, phrase, form, rng)
     density = int(np.clip(genre.density + mood.density, 0, 2))
 
-    chords, parts = _parts(genre, key, sections, phrase, density, rng)
+    chords, parts, pattern = _parts(genre, key, sections, phrase, density, rng)
     end = sections[-1].start + sections[-1].bars * genre.beats
     tempo = _tempo(genre, bpm, sections[-1].start, end)
 
@@ -139,7 +139,12 @@ def compose(seed: int, index: int) -> Piece:
     return Piece(
         name=f"{index:05d}",
         score=score,
-        metadata={"genre": genre.name, "mood": mood.name, "form": form},
+        metadata={
+            "genre": genre.name,
+            "mood": mood.name,
+            "form": form,
+            "drum_pattern": pattern or "none",
+        },
     )
 
 
@@ -161,8 +166,8 @@ def _parts(
     phrase: int,
     density: int,
     rng: np.random.Generator,
-) -> tuple[list[Chord], dict[str, tuple[int, int, int, list[Note]]]]:
-    """All parts on the grid: name to (program, volume, pan, notes)."""
+) -> tuple[list[Chord], dict[str, tuple[int, int, int, list[Note]]], str]:
+    """All parts on the grid, name to (program, volume, pan, notes); and the drum pattern."""
     lead, comp = int(_choice(genre.lead, rng)), int(_choice(genre.chords, rng))
     low, high = _RANGES.get(lead, (60, 84))
     style = _choice(genre.comping, rng)
@@ -201,7 +206,7 @@ def _parts(
         start = section.start
         chords += [Chord(c.start + start, c.end + start, c.label) for c in here]
         _play(section, genre, here, shapes, tune, (style, bass_style, pattern), parts, rng)
-    return chords, parts
+    return chords, parts, pattern
 
 
 def _write(
