@@ -35,7 +35,7 @@ def test_excerpts_are_slices_over_the_whole_file(folder):
     crops, whole = crops_of(folder), torch.linspace(-1, 1, 24000)
     for offset, start in [(0.0, 0), (0.5, 8000), (1 - 2**-53, 16000)]:
         crop = crops[Draw(0, offset)]
-        assert crop["id"] == "a.wav" and crop["length"] == 8000
+        assert crop["item"].id == "a.wav" and crop["length"] == 8000
         assert torch.equal(crop["x"], whole[None, start : start + 8000])
 
 
@@ -81,7 +81,7 @@ def test_a_file_that_breaks_is_replaced_and_reported_once(folder, caplog, damage
         Audio(torch.zeros(3, 24000), 8000).save(path)
     with caplog.at_level(logging.WARNING, "latentone"):
         first, again = crops[Draw(0, 0.5)], crops[Draw(0, 0.5)]
-    assert first["id"] == again["id"] == "b.wav" and torch.equal(first["x"], again["x"])
+    assert first["item"].id == again["item"].id == "b.wav" and torch.equal(first["x"], again["x"])
     assert list(crops.failures) == ["a.wav"]
     assert len(caplog.records) == 1 and "a.wav is left out of training" in caplog.text
 

@@ -85,7 +85,7 @@ def parse(argv: list[str]) -> Args:
     fields: list[tuple[str, Any, Any]] = [
         ("split", type(recipe.data), dataclasses.field(default=recipe.data))
     ]
-    for name in ("codec", "generator"):
+    for name in ("codec", "generator", "embedding"):
         stage = getattr(recipe, name)
         if stage is not None:
             fields.append((name, type(stage), dataclasses.field(default=stage)))
@@ -97,6 +97,7 @@ def parse(argv: list[str]) -> Args:
         data=args.split,
         codec=getattr(args, "codec", None),
         generator=getattr(args, "generator", None),
+        embedding=getattr(args, "embedding", None),
     )
     return dataclasses.replace(args, only=only, recipe=_apply(recipe, args))
 
@@ -128,7 +129,10 @@ def _apply(recipe: Recipe, args: Args) -> Recipe:
         return dataclasses.replace(stage, train=dataclasses.replace(stage.train, **changes))
 
     return dataclasses.replace(
-        recipe, codec=changed(recipe.codec), generator=changed(recipe.generator)
+        recipe,
+        codec=changed(recipe.codec),
+        generator=changed(recipe.generator),
+        embedding=changed(recipe.embedding),
     )
 
 
@@ -136,11 +140,13 @@ def run(args: Args) -> int:
     """Train, then write the report."""
     import os
 
+    if not args.data.is_dir():
+        raise FileNotFoundError(f"{args.data} is no folder; --data takes a folder of audio")
+    if args.recipe.embedding is not None:
+        return _train_embedding(args)
     from ..training.system import train_system
 
     first = int(os.environ.get("RANK", "0")) == 0
-    if not args.data.is_dir():
-        raise FileNotFoundError(f"{args.data} is no folder; --data takes a folder of audio")
     steps = STEPS if args.only is None else (args.only,)
     if args.with_codec is not None:
         if args.only == "codec":
@@ -166,6 +172,40 @@ def run(args: Args) -> int:
         from .report import report_on
 
         print(f"report: {report_on(args.out, device=args.device)}")
+    return 0
+
+
+def _train_embedding(args: Args) -> int:
+    """Train what judges, and print how good it is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from ..config import load_json
+    from ..training.embedding_stage import train_embedding
+
+    if args.only is not None or args.with_codec is not None:
+        raise ValueError(f"{args.system} is an embedding: it has no codec and one step")
+    _show(args.recipe)
+    console = Console(stderr=True)
+    columns = ("judge", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("judge", visible=False)
+        train_embedding(
+            args.recipe,
+            args.data,
+            args.out,
+            minutes=args.minutes,
+            device=args.device,
+            embedding_from=args.pretrained,
+            on_event=lambda text: print(text, flush=True),
+            on_file=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
+        )
+    if (args.out / "metrics.json").exists():
+        found = load_json(args.out / "metrics.json")
+        print(f"on {found['items']} held-out recordings ({found['split']}):")
+        for name, figures in found["figures"].items():
+            values = ", ".join(f"{key.replace('_', ' ')} {v:.4g}" for key, v in figures.items())
+            print(f"  {name}: {values}")
     return 0
 
 

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from .base import Embedding
+from .base import Embedding, TextAudioEmbedding
 from .cache import EmbeddingCache
+from .classifier import ClassifierConfig, MusicClassifier
 from .files import Embedded, embed_files
+from .joint import JointConfig, JointEmbedding
+from .labels import Head
 from .latent import LatentStatistics
 from .logmel import LogMelStatistics
+from .shipped import SHIPPED, load_shipped
+from .trained import TrainedEmbedding, TrainedEmbeddingConfig
 
 __all__ = [
+    "SHIPPED",
+    "ClassifierConfig",
     "Embedded",
     "Embedding",
     "EmbeddingCache",
+    "Head",
+    "JointConfig",
+    "JointEmbedding",
     "LatentStatistics",
     "LogMelStatistics",
+    "MusicClassifier",
+    "TextAudioEmbedding",
+    "TrainedEmbedding",
+    "TrainedEmbeddingConfig",
     "embed_files",
+    "load_shipped",
 ]

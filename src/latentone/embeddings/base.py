@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 from ..audio import AudioSource
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "TextAudioEmbedding"]
 
 
 class Embedding(nn.Module, ABC):
@@ -21,13 +23,16 @@ class Embedding(nn.Module, ABC):
         source: rate and channels that it wants.
         window_seconds: length of a window.
         hop_seconds: distance of windows in a long sound.
+        rest: what the next base class wants; a trained embedding is a `PretrainedModel`, too.
     """
 
     name: str
     """What it is called in tables."""
 
-    def __init__(self, source: AudioSource, window_seconds: float, hop_seconds: float) -> None:
-        super().__init__()
+    def __init__(
+        self, source: AudioSource, window_seconds: float, hop_seconds: float, **rest: Any
+    ) -> None:
+        super().__init__(**rest)
         for name, value in (("window_seconds", window_seconds), ("hop_seconds", hop_seconds)):
             if value * source.sample_rate < 1:
                 raise ValueError(f"{name} must hold one sample, got {value}")
@@ -62,3 +67,18 @@ class Embedding(nn.Module, ABC):
         What is left at the end and too short for a window is not heard.
         """
         return range(0, max(0, num_samples - self.window) + 1, self.hop)
+
+
+class TextAudioEmbedding(Embedding):
+    """An embedding whose vectors can be compared with those of texts, by their cosine."""
+
+    @abstractmethod
+    def embed_text(self, texts: Sequence[str]) -> Tensor:
+        """Embed texts.
+
+        Args:
+            texts: one or more, none of them empty.
+
+        Returns:
+            `(B, dim)`, fp32.
+        """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 from ..data import DrawBy
 from .task import TaskConfig
@@ -90,7 +90,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole system: codec, generator, data."""
+    """A whole system: codec, generator, data; or an embedding that judges them."""
 
     system: str
     """Name of its file in `systems/`."""
@@ -100,5 +100,14 @@ class Recipe:
     """Step 1; None when the codec is given ready-made."""
     generator: Stage | None = None
     """Step 3; None for a codec alone."""
+    embedding: Stage | None = None
+    """What is trained where nothing is generated: a classifier, a joint embedding."""
     data: DataConfig = field(default_factory=DataConfig)
     """The split."""
+
+    def within(self, name: str, minutes: float) -> Self:
+        """This recipe with a budget of minutes for the stage `name`."""
+        stage: Stage = getattr(self, name)
+        train = replace(stage.train, steps=None, minutes=minutes)
+        changed: dict[str, Any] = {name: replace(stage, train=train)}
+        return replace(self, **changed)

@@ -16,25 +16,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import torch
-
-from ..atomic import atomic_file
 from ..codecs.base import Codec
-from ..config import from_dict, load_json, save_json
-from ..data import AudioCrops, Manifest, scan
+from ..config import load_json
+from ..data import AudioCrops, Manifest
 from ..hub import CONFIG, resolve_folder
 from ..latents import EncodeProgress, LatentStore, encode_folder
 from ..loading import import_models, load
 from .chance import seed_everything
-from .devices import make_fabric
 from .fit import fit
 from .latent_stage import fit_on_latents
 from .recipe import Recipe, Stage
-from .resume import ResumeError
+from .run_folder import prepare_run, wait_for_first_rank
 from .samples import fresh_samples, make_samples
 
 __all__ = ["STEPS", "Step", "train_system"]
@@ -91,17 +86,11 @@ def train_system(
     trained = _trained(recipe, steps)
     if minutes is not None:
         for name in trained:
-            recipe = _within(recipe, name, minutes / len(trained))
+            recipe = recipe.within(name, minutes / len(trained))
     run_dir, rank = Path(run_dir), int(os.environ.get("RANK", "0"))
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        make_fabric(device)  # joins the processes, so that they can wait for each other
     say = on_event if on_event is not None and rank == 0 else _silence
     import_models()
-    if rank == 0:
-        _remember(recipe, run_dir, trained)
-        _list_items(recipe, Path(data_folder), run_dir, say)
-    _wait_for_first_rank()
-    manifest = Manifest.load(run_dir / "manifest.json")
+    manifest = prepare_run(recipe, data_folder, run_dir, trained, device=device, on_event=say)
     hours = f"{manifest.duration / 3600:.2f} hours in {len(manifest.items)} files"
 
     codec_dir = run_dir / "codec"
@@ -112,7 +101,7 @@ def train_system(
         say(f"step 1: take the codec {codec_from}")
         if rank == 0:
             _ready_codec(resolve_folder(codec_from)).save_pretrained(codec_dir)
-        _wait_for_first_rank()
+        wait_for_first_rank()
     if set(steps) != {"codec"}:
         if not (codec_dir / CONFIG).exists():
             raise FileNotFoundError(
@@ -163,65 +152,6 @@ def _trained(recipe: Recipe, steps: Sequence[str]) -> list[str]:
     return found
 
 
-def _within(recipe: Recipe, name: str, minutes: float) -> Recipe:
-    """The recipe with a budget of minutes for one stage."""
-    stage: Stage = getattr(recipe, name)
-    stage = replace(stage, train=replace(stage.train, steps=None, minutes=minutes))
-    return replace(recipe, codec=stage) if name == "codec" else replace(recipe, generator=stage)
-
-
-def _remember(recipe: Recipe, run_dir: Path, trained: list[str]) -> None:
-    """Write `recipe.json`; of stages that are not trained now, keep what was used before.
-
-    Raises:
-        ResumeError: the folder holds another system, or the same on another split.
-    """
-    path = run_dir / "recipe.json"
-    if path.exists():
-        before = from_dict(Recipe, load_json(path))
-        for name in ("system", "size", "data"):
-            old, new = getattr(before, name), getattr(recipe, name)
-            if old != new:
-                raise ResumeError(
-                    f"{run_dir} was begun with `{name}` = {old!r}, and now it is {new!r}: give the "
-                    "old value or another folder"
-                )
-        kept = {n: getattr(before, n) for n in ("codec", "generator") if n not in trained}
-        recipe = replace(recipe, **kept)
-    save_json(recipe, path)
-
-
-def _list_items(recipe: Recipe, folder: Path, run_dir: Path, say: Callable[[str], None]) -> None:
-    """Scan the folder once; a repeated call trains on what the first one found.
-
-    Raises:
-        ResumeError: the run was begun on another folder.
-    """
-    path = run_dir / "manifest.json"
-    if path.exists():
-        manifest = Manifest.load(path)
-        if Path(manifest.root) != folder.resolve():
-            raise ResumeError(
-                f"{run_dir} was begun on {manifest.root}, and now the data is {folder.resolve()}: "
-                "give the old folder or another run"
-            )
-        return
-    say(f"read {folder}")
-    data = recipe.data
-    manifest = scan(
-        folder,
-        group_by=data.group_by,
-        valid_fraction=data.valid_fraction,
-        test_fraction=data.test_fraction,
-        seed=data.seed,
-    )
-    with atomic_file(run_dir / "test_items.txt") as partial:
-        partial.write_text("".join(f"{item.path}\n" for item in manifest.split("test")))
-    manifest.save(path)
-    left_out = f", {len(manifest.failures)} left out" if manifest.failures else ""
-    say(f"{len(manifest.items)} files, {manifest.duration / 60:.1f} minutes{left_out}")
-
-
 def _fit_codec(
     stage: Stage,
     manifest: Manifest,
@@ -256,8 +186,3 @@ def _ready_codec(folder: Path) -> Codec:
 
         return EnCodec.from_pretrained(folder)
     return Codec.from_pretrained(folder)
-
-
-def _wait_for_first_rank() -> None:
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()

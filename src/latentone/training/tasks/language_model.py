@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-import torch
 from torch import Tensor, nn
 
 from ...audio import Audio
 from ...generators.base import Generator, GeneratorConfig
 from ...hub import PretrainedModel, build_model, model_class, resolve_folder
 from ...spec import LatentSpec
+from ..optimizers import adamw
 from ..schedules import cosine
 from ..task import Batch, Optimization, Preview, Run, Task, TaskConfig
 
@@ -101,15 +101,11 @@ class LanguageModelTask(Task):
 
     def optimizers(self) -> dict[str, Optimization]:
         config = self.config
-        learning = [p for p in self.generator.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in learning if p.dim() > 1], "weight_decay": config.weight_decay},
-            {"params": [p for p in learning if p.dim() <= 1], "weight_decay": 0.0},
-        ]
-        adam = torch.optim.AdamW(
-            [group for group in groups if group["params"]],
-            lr=config.learning_rate,
+        adam = adamw(
+            self.generator,
+            learning_rate=config.learning_rate,
             betas=config.betas,
+            weight_decay=config.weight_decay,
         )
         schedule = cosine(warmup=config.warmup, floor=config.floor)
         return {"generator": Optimization(adam, "generator", clip=config.clip, schedule=schedule)}
