@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import average_precision_score
 
 from latentone.data import Item
 from latentone.dsp.mel import MelSpec
@@ -17,7 +16,6 @@ from latentone.embeddings import (
     MusicClassifier,
     TrainedEmbedding,
 )
-from latentone.embeddings.classifier import average_precision
 from latentone.embeddings.labels import fill_classes, label, targets
 from latentone.networks.short_chunk_cnn import ShortChunkCNNConfig
 
@@ -117,26 +115,6 @@ def test_posteriors_are_read_from_vectors():
         torch.testing.assert_close(found[name], expected)
 
 
-def test_average_precision_is_that_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    for ties in (False, True):
-        score = rng.random(60)
-        score = np.round(score, 1) if ties else score
-        truth = (rng.random(60) < 0.3).astype(float)
-        ours = average_precision(torch.tensor(score), torch.tensor(truth))
-        assert ours == pytest.approx(average_precision_score(truth, score), abs=1e-9)
-
-
-def test_figures_are_of_files_not_of_windows():
-    model = classifier()
-    vectors = [torch.randn(n, 8) for n in (1, 3, 2, 2)]
-    figures = model.judge(vectors, ITEMS)
-    posterior = torch.stack([model.posteriors(v)["key"].mean(0) for v in vectors[:2]])
-    expected = (posterior.argmax(1) == torch.tensor([1, 0])).double().mean()
-    assert figures["key"] == {"accuracy": float(expected), "chance": 0.5, "items": 2.0}
-    assert figures["instrument"]["classes"] == 3 and figures["instrument"]["items"] == 3
-
-
 def joint():
     torch.manual_seed(0)
     return JointEmbedding(
@@ -178,18 +156,6 @@ def test_long_captions_are_cut_between_letters():
     prepared = joint().targets([item(caption="fünfzehn Bytes " + "ü" * 9)])
     assert int(prepared["present"].sum()) <= 16
     assert bytes(prepared["bytes"][0].tolist()).decode() == "fünfzehn Bytes "
-
-
-def test_retrieval_counts_ranks_and_ties_against_itself():
-    model = joint()
-    texts = ["flute", "organ", "drums"]
-    vectors = [v[None] for v in model.embed_text(texts)]
-    items = [item(t, caption=t) for t in texts]
-    assert model.judge(vectors, items)["text_to_audio"]["recall@1"] == 1
-    equal = [vectors[0]] * 3
-    assert model.judge(equal, items)["text_to_audio"] == {
-        "recall@1": 0.0, "recall@5": 1.0, "recall@10": 1.0, "median_rank": 3.0, "items": 3.0,
-    }  # fmt: skip
 
 
 def test_a_collection_without_words_is_refused():

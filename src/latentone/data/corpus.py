@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-import multiprocessing
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ import numpy as np
 from ..atomic import atomic_file
 from ..config import load_json, save_json
 from ..instruments.fluidsynth import FluidSynthError
+from ..processes import in_processes
 from .ground_truth import ground_truth
 from .parts import parts
 from .piece import Piece, excerpts, spread, windows
@@ -261,7 +258,8 @@ def build_corpus(
     out.mkdir(parents=True, exist_ok=True)
     _claim(out, settings, origin)
     results = []
-    for result in _map(jobs, out, settings, workers):
+    write = partial(write_job, out=out, settings=settings)
+    for result in map(write, jobs) if workers <= 1 else in_processes(write, jobs, workers):
         results.append(result)
         if on_result is not None:
             on_result(result)
@@ -276,36 +274,3 @@ def build_corpus(
 
 def _label(job: Job) -> str:
     return str(job.path.relative_to(job.folder)) if isinstance(job, FromMidi) else f"{job.index}"
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def _map(jobs: Iterable[Job], out: Path, settings: Settings, workers: int) -> Iterator[Result]:
-    if workers <= 1:
-        yield from (write_job(job, out, settings) for job in jobs)
-        return
-    # Spawned, not forked: a forked child of a process with torch threads may hang. One BLAS
-    # thread each, set before the child loads NumPy.
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
-    try:
-        source = iter(jobs)
-        waiting: deque[Future[Result]] = deque()
-        for job in itertools.islice(source, 2 * workers):
-            waiting.append(pool.submit(write_job, job, out, settings))
-        while waiting:
-            yield waiting.popleft().result()
-            for job in itertools.islice(source, 1):
-                waiting.append(pool.submit(write_job, job, out, settings))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        if before is None:
-            os.environ.pop("OMP_NUM_THREADS", None)
-        else:
-            os.environ["OMP_NUM_THREADS"] = before

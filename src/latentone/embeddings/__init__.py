@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .base import Embedding, TextAudioEmbedding
 from .cache import EmbeddingCache
+from .clap import ClapEmbedding
 from .classifier import ClassifierConfig, MusicClassifier
 from .files import Embedded, embed_files
 from .joint import JointConfig, JointEmbedding
@@ -12,9 +13,11 @@ from .latent import LatentStatistics
 from .logmel import LogMelStatistics
 from .shipped import SHIPPED, load_shipped
 from .trained import TrainedEmbedding, TrainedEmbeddingConfig
+from .vggish import VGGish
 
 __all__ = [
     "SHIPPED",
+    "ClapEmbedding",
     "ClassifierConfig",
     "Embedded",
     "Embedding",
@@ -28,6 +31,7 @@ __all__ = [
     "TextAudioEmbedding",
     "TrainedEmbedding",
     "TrainedEmbeddingConfig",
+    "VGGish",
     "embed_files",
     "load_shipped",
 ]

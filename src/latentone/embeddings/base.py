@@ -61,6 +61,10 @@ class Embedding(nn.Module, ABC):
             `(B, dim)`, fp32.
         """
 
+    def fill(self, x: Tensor) -> Tensor:
+        """Lengthen a sound `(C, T)` that is shorter than a window: repeated, and cut to it."""
+        return x.repeat(1, -(-self.window // x.shape[-1]))[:, : self.window]
+
     def starts(self, num_samples: int) -> range:
         """Where the windows of a sound begin; a short one has a single window.
 

@@ -36,29 +36,31 @@ class EmbeddingCache:
                 "CREATE TABLE IF NOT EXISTS files (key TEXT PRIMARY KEY, vectors BLOB)"
             )
 
-    def get(self, path: Path) -> Tensor | None:
-        """Vectors `(W, D)` of a file as it is now, or None."""
+    @staticmethod
+    def key(path: Path) -> str | None:
+        """What a file is kept under as it is now; None where there is none."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+
+    def get(self, key: str) -> Tensor | None:
+        """Vectors `(W, D)` of a file by its key, or None."""
         with self._open() as database:
-            row = database.execute(
-                "SELECT vectors FROM files WHERE key = ?", (_key(path),)
-            ).fetchone()
+            row = database.execute("SELECT vectors FROM files WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
         return torch.from_numpy(np.frombuffer(row[0], np.float32).reshape(-1, self.dim).copy())
 
-    def put(self, path: Path, vectors: Tensor) -> None:
-        """Keep vectors `(W, D)` of a file as it is now."""
+    def put(self, key: str, vectors: Tensor) -> None:
+        """Keep vectors `(W, D)` of a file by the key that it had before it was read."""
         blob = vectors.detach().cpu().to(torch.float32).contiguous().numpy().tobytes()
         with self._open() as database:
-            database.execute("REPLACE INTO files VALUES (?, ?)", (_key(path), blob))
+            database.execute("REPLACE INTO files VALUES (?, ?)", (key, blob))
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A transaction: committed when all went well."""
         with closing(sqlite3.connect(self.path, timeout=60)) as database, database:
             yield database
-
-
-def _key(path: Path) -> str:
-    status = path.stat()
-    return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"

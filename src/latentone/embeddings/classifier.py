@@ -91,20 +91,6 @@ class MusicClassifier(TrainedEmbedding):
         }
         return {"loss": torch.stack(list(parts.values())).mean(), **parts}
 
-    def judge(
-        self, vectors: Sequence[Tensor], items: Sequence[Item]
-    ) -> dict[str, dict[str, float]]:
-        """By head, with one answer: `accuracy` and `chance` (of always saying the commonest);
-        with several: `average_precision`, the mean over classes, and its chance."""
-        answers = [self.posteriors(v) for v in vectors]
-        truth = self.targets(items)
-        found = {}
-        for name, head in self.config.heads.items():
-            posterior = torch.stack([a[name].mean(0) for a in answers])
-            measure = _several if head.multiple else _one
-            found[name] = measure(posterior, truth[name])
-        return found
-
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     if target.is_floating_point():
@@ -117,41 +103,3 @@ def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
         each = F.cross_entropy(logits, target.clamp_min(0), reduction="none")
     # Also of items that say nothing, times 0: every head has a gradient on every rank.
     return (each * said).sum() / said.sum().clamp_min(1)
-
-
-def _one(posterior: Tensor, target: Tensor) -> dict[str, float]:
-    said = target >= 0
-    if not said.any():
-        return {"items": 0.0}
-    right = posterior.argmax(1)[said] == target[said]
-    commonest = target[said].bincount().max() / said.sum()
-    return {
-        "accuracy": float(right.double().mean()),
-        "chance": float(commonest),
-        "items": float(said.sum()),
-    }
-
-
-def _several(posterior: Tensor, target: Tensor) -> dict[str, float]:
-    said = ~target.isnan().any(1)
-    target, posterior = target[said], posterior[said]
-    known = (target.sum(0) > 0).nonzero()[:, 0]
-    if not len(known):
-        return {"items": float(said.sum())}
-    scores = [average_precision(posterior[:, c], target[:, c]) for c in known.tolist()]
-    return {
-        "average_precision": sum(scores) / len(scores),
-        "chance": float(target[:, known].mean()),
-        "classes": float(len(known)),
-        "items": float(said.sum()),
-    }
-
-
-def average_precision(score: Tensor, target: Tensor) -> float:
-    """Mean of the precision at every right item, ranked by score; ties count as ranked last."""
-    order = torch.argsort(score, descending=True, stable=True)
-    hits = target[order].double()
-    # Among equal scores, precision is that of the last of them.
-    last = torch.searchsorted(-score[order], -score[order], right=True) - 1
-    precision = hits.cumsum(0)[last] / (last + 1)
-    return float((precision * hits).sum() / hits.sum())

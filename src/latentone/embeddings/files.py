@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..audio import AudioError
+from ..processes import in_processes
 from .base import Embedding
 from .cache import EmbeddingCache
 
@@ -44,40 +48,66 @@ def embed_files(
     paths: Sequence[str | Path],
     *,
     cache: str | Path | None = None,
+    workers: int = 0,
     on_file: Callable[[int, int], None] | None = None,
 ) -> Embedded:
     """Embed audio files window by window.
 
-    A file shorter than a window is repeated until it fills one. A file that cannot be read, has
-    samples that are not finite, or none at all, is left out and named in `failures`.
+    A file shorter than a window is repeated until it fills one, or filled as the embedding's own
+    `fill` says. A file that cannot be read, has samples that are not finite, or none at all, is
+    left out and named in `failures`.
+
+    Every file is computed by one thread, since products of matrices round differently with
+    another number of them: its vectors do not depend on `workers`, nor on the other files.
 
     Args:
         embedding: in eval mode, on its device.
         paths: of audio files.
         cache: folder where vectors are kept for the next time; None keeps nothing.
+        workers: processes that read and embed beside this one, which then only collects; as many
+            as there are cores is fastest. They take seconds to start, are not started for files
+            that are all in the cache, and import the calling script, whose own work must
+            therefore stand below `if __name__ == "__main__":`.
         on_file: called with files done and files in all.
 
     Raises:
-        ValueError: not one file can be read.
+        ValueError: not one file can be read, or the embedding cannot be sent to a process.
+        RuntimeError: a worker process ended.
     """
+    if workers < 0:
+        raise ValueError(f"workers must be 0 or more, got {workers}")
     kept = None if cache is None else EmbeddingCache(cache, embedding)
+    chosen = [Path(path) for path in paths]
+    keys = {} if kept is None else {i: key for i, p in enumerate(chosen) if (key := kept.key(p))}
+    results: dict[int, Tensor | str] = {}
+    for i, key in keys.items():
+        if kept is not None and (vectors := kept.get(key)) is not None:
+            results[i] = vectors
+    todo = {i: path for i, path in enumerate(chosen) if i not in results}
+    if on_file is not None and results:
+        on_file(len(results), len(chosen))
+    for i, result in _in_processes(embedding, todo, workers) if workers else _here(embedding, todo):
+        results[i] = result
+        if kept is not None and i in keys and isinstance(result, Tensor):
+            kept.put(keys[i], result)
+        if on_file is not None:
+            on_file(len(results), len(chosen))
+    return _joined(embedding, chosen, results)
+
+
+def _joined(
+    embedding: Embedding, paths: Sequence[Path], results: Mapping[int, Tensor | str]
+) -> Embedded:
     vectors: list[Tensor] = []
     readable: list[Path] = []
     failures: dict[str, str] = {}
-    for done, path in enumerate(map(Path, paths), start=1):
-        try:
-            found = None if kept is None else kept.get(path)
-            if found is None:
-                found = _embed(embedding, path)
-                if kept is not None:
-                    kept.put(path, found)
-        except (AudioError, OSError, ValueError) as error:
-            failures[str(path)] = error.reason if isinstance(error, AudioError) else str(error)
+    for i, path in enumerate(paths):
+        result = results[i]
+        if isinstance(result, str):
+            failures[str(path)] = result
         else:
-            vectors.append(found)
+            vectors.append(result)
             readable.append(path)
-        if on_file is not None:
-            on_file(done, len(paths))
     if not vectors:
         first = next(iter(failures.items()), None)
         came = "no file at all" if first is None else f"{first[0]}: {first[1]}"
@@ -95,6 +125,34 @@ def embed_files(
     )
 
 
+def _here(embedding: Embedding, todo: Mapping[int, Path]) -> Iterator[tuple[int, Tensor | str]]:
+    for i, path in todo.items():
+        with _one_thread():
+            result = _attempt(embedding, path)
+        yield i, result
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _attempt(embedding: Embedding, path: Path) -> Tensor | str:
+    """Vectors `(W, D)` of a file, or why there are none."""
+    try:
+        return _embed(embedding, path)
+    except AudioError as error:
+        return error.reason
+    except (OSError, ValueError) as error:
+        return str(error)
+
+
+@torch.no_grad()
 def _embed(embedding: Embedding, path: Path) -> Tensor:
     source, window, hop = embedding.source, embedding.window, embedding.hop
     length = source.length(path)
@@ -106,7 +164,9 @@ def _embed(embedding: Embedding, path: Path) -> Tensor:
         x = source.load(path, chosen[0] / source.sample_rate, count / source.sample_rate)
         if not x.shape[-1]:
             raise ValueError("it has no samples")
-        if x.shape[-1] < count:  # a short file, or one that ends before its header says
+        if x.shape[-1] < window:
+            x = embedding.fill(x)
+        if x.shape[-1] < count:  # a file that ends before its header says
             x = x.repeat(1, -(-count // x.shape[-1]))[:, :count]
         windows = x.unfold(-1, window, hop).transpose(0, 1)
         device = next((t.device for t in embedding.state_dict().values()), torch.device("cpu"))
@@ -115,3 +175,36 @@ def _embed(embedding: Embedding, path: Path) -> Tensor:
     if not bool(torch.isfinite(found).all()):
         raise ValueError("its vectors are not finite")
     return found
+
+
+def _in_processes(
+    embedding: Embedding, todo: Mapping[int, Path], workers: int
+) -> Iterator[tuple[int, Tensor | str]]:
+    if not todo:
+        return
+    try:
+        pickled = pickle.dumps(embedding)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"the embedding {embedding.name} cannot be sent to worker processes ({error}): use "
+            "workers=0, or build it of what pickle can write"
+        ) from error
+    results = in_processes(
+        _work, todo.values(), min(workers, len(todo)), setup=_receive, arguments=(pickled,)
+    )
+    for i, result in zip(todo, results, strict=True):
+        yield i, result if isinstance(result, str) else torch.from_numpy(result)
+
+
+_received: list[Embedding] = []
+"""In a worker process: the embedding that it works for."""
+
+
+def _receive(pickled: bytes) -> None:
+    _received[:] = [pickle.loads(pickled)]
+
+
+def _work(path: Path) -> np.ndarray | str:
+    """Vectors as an array, which travels by value, where a tensor would take shared memory."""
+    result = _attempt(_received[0], path)
+    return result if isinstance(result, str) else result.numpy()

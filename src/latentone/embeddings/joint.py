@@ -133,23 +133,3 @@ class JointEmbedding(TrainedEmbedding, TextAudioEmbedding):
             "recall": right.sum() / count,
             "temperature": 1 / scale.detach(),
         }
-
-    def judge(
-        self, vectors: Sequence[Tensor], items: Sequence[Item]
-    ) -> dict[str, dict[str, float]]:
-        """Retrieval among all items with words, both ways: recall at 1, 5 and 10, median rank."""
-        chosen = [i for i, item in enumerate(items) if item.caption]
-        audio = F.normalize(torch.stack([vectors[i].mean(0) for i in chosen]), dim=1)
-        words = torch.cat([self.embed_text([items[i].caption or ""]) for i in chosen])
-        cosine = words @ audio.T
-        return {"text_to_audio": _recall(cosine), "audio_to_text": _recall(cosine.T)}
-
-
-def _recall(cosine: Tensor) -> dict[str, float]:
-    """Ranks of the diagonal in its row; ties count against it."""
-    rank = (cosine >= cosine.diagonal()[:, None]).sum(1)
-    return {
-        **{f"recall@{k}": float((rank <= k).double().mean()) for k in (1, 5, 10)},
-        "median_rank": float(rank.double().median()),
-        "items": float(len(rank)),
-    }

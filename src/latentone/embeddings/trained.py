@@ -20,9 +20,9 @@ from .base import Embedding
 __all__ = ["BANDS", "TrainedEmbedding", "TrainedEmbeddingConfig"]
 
 BANDS = MelSpec(
-    sample_rate=24_000, n_fft=2048, hop_length=600, n_mels=96, f_min=30.0, log="log10", power=2.0
+    sample_rate=24_000, n_fft=2048, hop_length=960, n_mels=96, f_min=30.0, log="log10", power=2.0
 )
-"""40 frames per second; from 600 Hz up, bands are narrower than a semitone."""
+"""25 frames per second; from 600 Hz up, bands are narrower than a semitone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,18 +82,4 @@ class TrainedEmbedding(Embedding, PretrainedModel, ABC):
         Args:
             x: excerpts `(B, C, T)`.
             targets: of the same items.
-        """
-
-    @abstractmethod
-    def judge(
-        self, vectors: Sequence[Tensor], items: Sequence[Item]
-    ) -> dict[str, dict[str, float]]:
-        """How good it is on items that it has not seen.
-
-        Args:
-            vectors: of all windows of each item, `(W, dim)`.
-            items: as many.
-
-        Returns:
-            Figures by name, grouped.
         """
