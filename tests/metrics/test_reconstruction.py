@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from latentone.dsp import MultiResolutionSTFT
 from latentone.metrics import METRICS, ReconstructionMetrics, reconstruction_metrics
 
 RATE = 16000
@@ -93,3 +94,24 @@ def test_a_batch_is_the_mean_of_its_items_at_their_lengths():
 def test_what_cannot_be_compared_is_refused(reference, estimate, lengths, message):
     with pytest.raises(ValueError, match=message):
         reconstruction_metrics(reference, estimate, RATE, lengths=lengths)
+
+
+def test_stft_distance_is_auralosss():
+    auraloss = pytest.importorskip("auraloss", reason="the independent implementation")
+    # Beyond the ends auraloss mirrors the signal and we hear silence: here both are silent.
+    rest = torch.zeros(1, 2, 2048)
+    for seed in range(3):
+        x, y = (torch.cat([rest, noise(1, 2, 6000, seed=s), rest], -1) for s in (seed, seed + 9))
+        theirs = auraloss.freq.MultiResolutionSTFTLoss()
+        # Its ratio is taken over all channels of a batch together, ours for each: one at a time.
+        for channel in (slice(0, 1), slice(1, 2)):
+            a, b = x[:, channel], y[:, channel]
+            expected = theirs(a, b).item()
+            assert MultiResolutionSTFT()(a, b).item() == pytest.approx(expected, rel=1e-5)
+            measured = reconstruction_metrics(b[0], a[0], RATE)["stft_distance"]
+            assert measured == pytest.approx(expected, rel=1e-5)
+    sizes = [2048, 1024, 512, 256, 128, 64, 32]
+    octaves = auraloss.freq.MultiResolutionSTFTLoss(sizes, [n // 4 for n in sizes], sizes)
+    a, b = x[:, :1], y[:, :1]
+    expected = octaves(a, b).item()
+    assert MultiResolutionSTFT("octaves")(a, b).item() == pytest.approx(expected, rel=1e-5)

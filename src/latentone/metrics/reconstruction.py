@@ -18,8 +18,9 @@ from ..dsp.distances import (
 from ..dsp.levels import crest_factor_db, rms_db
 from ..dsp.loudness import Loudness
 from ..dsp.transients import transients
+from .pitch import pitch_scores
 
-__all__ = ["METRICS", "Metric", "ReconstructionMetrics", "reconstruction_metrics"]
+__all__ = ["METRICS", "PITCH_METRICS", "Metric", "ReconstructionMetrics", "reconstruction_metrics"]
 
 SILENCE_LUFS = -70.0
 """The absolute gate of BS.1770: below it there is nothing to measure."""
@@ -69,17 +70,33 @@ METRICS = {
     ),
 }
 
+PITCH_METRICS = {
+    "raw_pitch_accuracy": Metric(
+        "", "[0, 1]", "higher", "share of voiced frames whose f0 stays within 50 cents"
+    ),
+    "voicing_recall": Metric("", "[0, 1]", "higher", "share of voiced frames that stay voiced"),
+    "voicing_false_alarm": Metric(
+        "", "[0, 1]", "lower", "share of unvoiced frames that become voiced"
+    ),
+    "f0_error": Metric(
+        "cents", "[0, inf)", "lower", "median error of f0 where both are voiced; 0 where none is"
+    ),
+}
+"""Of one voice: of several notes at once, and of drums, they say nothing. See `pitch_scores`."""
+
 
 class ReconstructionMetrics(nn.Module):
     """All of `METRICS` at one sample rate; built once, called for every pair.
 
     Args:
         sample_rate: of both signals, in Hz; 4000 or more.
+        pitch: measure `PITCH_METRICS`, too; they need sounds of one voice.
     """
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, sample_rate: int, *, pitch: bool = False) -> None:
         super().__init__()
         self.sample_rate = sample_rate
+        self.pitch = pitch
         self.mel_dac = MultiScaleMel(sample_rate, "dac")
         self.mel_encodec = MultiScaleMel(sample_rate, "encodec")
         self.stft = MultiResolutionSTFT()
@@ -100,7 +117,7 @@ class ReconstructionMetrics(nn.Module):
             ValueError: see `validate`.
         """
         reference, estimate, sizes = validate(reference, estimate, lengths)
-        totals = dict.fromkeys(METRICS, 0.0)
+        totals = dict.fromkeys((METRICS | PITCH_METRICS) if self.pitch else METRICS, 0.0)
         for ref, est, size in zip(reference, estimate, sizes, strict=True):
             for name, value in self._measure(ref[:, :size], est[:, :size]).items():
                 totals[name] += value / len(sizes)
@@ -121,6 +138,8 @@ class ReconstructionMetrics(nn.Module):
             "phase_coherence": phase_coherence(estimate, reference).mean(),
             "stereo_error": _stereo_error(estimate, reference),
         }
+        if self.pitch:
+            values |= pitch_scores(reference, estimate, self.sample_rate)
         return {name: float(value) for name, value in values.items()}
 
     def _transient_snr(self, estimate: Tensor, reference: Tensor) -> Tensor:
@@ -145,6 +164,7 @@ def reconstruction_metrics(
     sample_rate: int,
     *,
     lengths: Tensor | None = None,
+    pitch: bool = False,
 ) -> dict[str, float]:
     """Measure how close `estimate` is to `reference`: a value for every name in `METRICS`.
 
@@ -157,11 +177,12 @@ def reconstruction_metrics(
         estimate: like `reference`; its length may differ if `lengths` says what counts.
         sample_rate: of both, in Hz.
         lengths: samples that count, `(B,)`.
+        pitch: measure `PITCH_METRICS`, too; for one voice only.
 
     Raises:
         ValueError: see `validate`.
     """
-    metrics = ReconstructionMetrics(sample_rate).to(reference.device)
+    metrics = ReconstructionMetrics(sample_rate, pitch=pitch).to(reference.device)
     return metrics(reference, estimate, lengths)
 
 
