@@ -33,7 +33,7 @@ GROUPS = {
     "look around": ("systems", "info", "corpus"),
     "steps 1 to 3, learn from a folder of sound": ("train", "encode"),
     "step 4, make sound": ("generate", "continue", "reconstruct"),
-    "look back": ("report", "evaluate"),
+    "look back": ("report", "evaluate", "similar", "listen"),
 }
 
 EXAMPLES = """\

@@ -1,28 +1,34 @@
-"""Say how close a folder of sounds is to another, and how varied: metrics.json.
+"""Say how close a folder of sounds is to another, how varied, and whether it obeys: a page.
 
-latentone evaluate real_sounds generated -o judged
-latentone evaluate real_sounds generated --embedding run/codec
+    latentone evaluate real_sounds generated -o judged
+    latentone evaluate real_sounds generated --embedding logmel --embedding run/codec
+    latentone evaluate originals reconstructions --paired
 
-Nothing is paired: files of both folders are cut into windows, embedded, and compared as sets. Each
-number has an interval by resampling tracks. Vectors are kept in --cache, so that a set is embedded
-once. To judge a codec's reconstructions pair by pair, see the report of its run.
+Files of both folders are cut into windows, embedded, and compared as sets; every number has an
+interval by resampling tracks. Sounds with a .json beside them (tempo, key, chords, as `corpus`
+writes) are held to it. Vectors are kept in --cache, so that a set is embedded once. Writes
+metrics.json and index.html; see docs/evaluation.md for what each number means.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from ._embedding import CACHE, embed_folder, open_embedding
+from ._embedding import CACHE, Folder
+from ._measuring import judge, listen, pairs, wholes
 
 if TYPE_CHECKING:
-    from ..embeddings import Embedded, Embedding
-    from ..metrics.sets import SetComparison
+    from ..metrics.judgement import Judgement
 
 __all__ = ["Args", "run"]
+
+SETTINGS = ("resamples", "windows", "measured", "seed", "structure", "loops", "notes")
+"""Flags that have to be equal for two results to compare."""
+SHOWN_NOTES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,99 +39,151 @@ class Args:
     """Folder of sounds as they should be: real ones, held out of training."""
     generated: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="GENERATED")]
     """Folder of sounds to judge."""
-    embedding: str = "logmel"
-    """What turns windows into vectors: logmel, or a codec (run folder, codec folder or Hub id)."""
+    embedding: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")
+    ] = ()
+    """What turns windows into vectors, may be repeated: logmel (taken when none is named),
+    classifier, joint, vggish:FILE, clap:FOLDER, or a codec or trained embedding (run folder,
+    model folder or Hub id)."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("evaluation")
-    """Folder for metrics.json."""
+    """Folder for metrics.json and index.html."""
     cache: Path = CACHE
     """Folder that keeps vectors for the next time."""
+    paired: bool = False
+    """Files of equal name belong together, as originals and reconstructions: measure each pair."""
+    structure: bool = True
+    """Measure coherence over time: drift of key and tempo, repetition."""
+    loops: bool = False
+    """Measure how well each sound goes round as a loop."""
+    notes: bool = False
+    """Measure each sound as a single note: pitch (`pitch` in its .json, a MIDI number), attack,
+    and how alike notes of one instrument sound."""
     resamples: int = 100
     """Bootstrap resamples by track; 0 gives no intervals."""
+    windows: int = 10_000
+    """More windows of a set than these are thinned evenly."""
+    measured: int = 60
+    """Sounds of each set that are listened to one by one, at even distances; 0 for none."""
+    sounds: int = 6
+    """Players of each set on the page, besides outliers."""
+    seconds: float = 10.0
+    """Of each player."""
     seed: int = 0
     """Of all draws."""
 
 
 def run(args: Args) -> int:
-    """Embed, compare, write, and print a table."""
-    from ..metrics.sets import compare_sets
+    """Embed, compare, listen, write, and print a table."""
+    from .. import __version__
+    from ..atomic import atomic_file
+    from ..config import save_json
+    from ..report.evaluation import render_evaluation
+    from ..report.evaluation_gather import gather_evaluation
 
-    embedding = open_embedding(args.embedding)
-    reference = embed_folder(args.reference, embedding, args.cache)
-    generated = embed_folder(args.generated, embedding, args.cache)
-    comparison = compare_sets(
-        reference.embedded.vectors,
-        generated.embedded.vectors,
-        reference.tracks,
-        generated.tracks,
-        resamples=args.resamples,
-        seed=args.seed,
+    _check(args)
+    judgement = _judge(args)
+    page = render_evaluation(gather_evaluation(judgement, sounds=args.sounds, seconds=args.seconds))
+    args.out.mkdir(parents=True, exist_ok=True)
+    with atomic_file(args.out / "index.html") as partial:
+        partial.write_text(page, encoding="utf-8")
+    save_json(
+        {"software": f"latentone {__version__}", **judgement.to_json()}, args.out / "metrics.json"
     )
-    _write(args, embedding, reference.embedded, generated.embedded, comparison)
-    _show(comparison)
-    print(f"\nwrote {args.out / 'metrics.json'}")
+    _show(judgement)
+    print(f"\nwrote {args.out / 'metrics.json'} and {args.out / 'index.html'}")
     return 0
 
 
-def _write(
-    args: Args,
-    embedding: Embedding,
-    reference: Embedded,
-    generated: Embedded,
-    comparison: SetComparison,
-) -> None:
-    from .. import __version__
-    from ..config import save_json
-
-    rate = embedding.source.sample_rate
-    sets = {
-        name: {
-            "folder": str(folder),
-            "files": len(found.paths),
-            "windows": len(found.vectors),
-            "failures": found.failures,
-        }
-        for name, folder, found in (
-            ("reference", args.reference, reference),
-            ("generated", args.generated, generated),
+def _check(args: Args) -> None:
+    for name in ("resamples", "measured", "sounds"):
+        if getattr(args, name) < 0:
+            raise ValueError(f"--{name} must be 0 or more, got {getattr(args, name)}")
+    if args.windows < 2 or args.seconds <= 0:
+        raise ValueError(
+            "expected 2 or more --windows and --seconds above 0, got "
+            f"{args.windows} and {args.seconds}"
         )
-    }
-    args.out.mkdir(parents=True, exist_ok=True)
-    save_json(
-        {
-            "software": f"latentone {__version__}",
-            "embedding": {
-                "name": embedding.name,
-                "fingerprint": embedding.fingerprint,
-                "dimensions": embedding.dim,
-                "window_seconds": embedding.window / rate,
-                "hop_seconds": embedding.hop / rate,
-            },
-            **sets,
-            "settings": {"resamples": args.resamples, "seed": args.seed},
-            **comparison.to_json(),
+    if args.out.is_file():
+        raise ValueError(f"{args.out} is a file; --out takes a folder")
+
+
+def _judge(args: Args) -> Judgement:
+    from ..metrics.files import Wanted, mean_scores
+    from ..metrics.judgement import Judgement, folder_warnings
+    from ..metrics.structure import compare_coherence
+
+    folders = Folder.read(args.reference), Folder.read(args.generated)
+    names = tuple(dict.fromkeys(args.embedding)) or ("logmel",)
+    resamples, seed = args.resamples, args.seed
+    embeddings = tuple(
+        judge(name, folders, args.cache, windows=args.windows, resamples=resamples, seed=seed)
+        for name in names
+    )
+    wanted = Wanted(structure=args.structure, loops=args.loops, notes=args.notes)
+    measured = tuple(listen(folder, args.measured, wanted) for folder in folders)
+    paired = pairs(folders, resamples=resamples, seed=seed) if args.paired else None
+    means: dict[str, Any] = {}
+    for group in ("adherence", "coherence", "loops", "notes"):
+        sides = []
+        for side in measured:
+            heard = [m for m in side if m.groups.get(group)]
+            sides.append(
+                mean_scores(
+                    [m.groups[group] for m in heard],
+                    [m.track for m in heard],
+                    resamples=resamples,
+                    seed=seed,
+                )
+            )
+        if any(sides):
+            means[group] = tuple(sides)
+    coherent = [
+        [m.groups["coherence"] for m in side if "coherence" in m.groups] for side in measured
+    ]
+    manifests = folders[0].manifest, folders[1].manifest
+    notes = folder_warnings(
+        (args.reference, args.generated), manifests, (measured[0], measured[1]), embeddings
+    )
+    return Judgement(
+        reference=args.reference,
+        generated=args.generated,
+        manifests=manifests,
+        embeddings=embeddings,
+        measured=(measured[0], measured[1]),
+        means=means,
+        coherence=compare_coherence(*coherent) if all(coherent) else {},
+        wholes=wholes(names, folders[1], args.cache, notes=args.notes),
+        pairs=paired,
+        notes=(*notes, *(() if paired is None else _first(paired.notes))),
+        settings={
+            "embeddings": {e.name: e.fingerprint for e in embeddings},
+            **{name: getattr(args, name) for name in SETTINGS},
+            "listened_seconds": wanted.seconds,
         },
-        args.out / "metrics.json",
     )
 
 
-def _show(comparison: SetComparison) -> None:
+def _first(notes: tuple[str, ...]) -> tuple[str, ...]:
+    if len(notes) <= SHOWN_NOTES + 1:
+        return notes
+    more = f"{len(notes) - SHOWN_NOTES} more notes on pairs are in metrics.json."
+    return (*notes[:SHOWN_NOTES], more)
+
+
+def _show(found: Judgement) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ..metrics.sets import SET_METRICS
+    from ..report.evaluation_tables import scores_table, tables
 
-    table = Table("metric", "value", "95 %", "what it is", box=None)
-    notes: list[str] = []
-    for name, about in SET_METRICS.items():
-        score = comparison.scores.get(name)
-        if score is None:
-            table.add_row(name, "-", "", comparison.missing[name])
-            continue
-        interval = score.interval
-        between = "" if interval is None else f"{interval.low:.3g} to {interval.high:.3g}"
-        table.add_row(name, f"{score.value:.4g}", between, about)
-        notes += [note for note in score.warnings if note not in notes]
     console = Console()
-    console.print(table)
-    for note in notes:
-        console.print(f"- {note}", style="yellow")
+    for part in (*(scores_table(e) for e in found.embeddings), *tables(found)):
+        # What the numbers mean stands on the page; a terminal is too narrow for it.
+        kept = [i for i in range(len(part.head)) if i not in part.prose]
+        table = Table(*(part.head[i] for i in kept), box=None, title=part.title)
+        table.title_justify = "left"
+        for row in part.rows[:20]:
+            table.add_row(*(row[i] for i in kept))
+        console.print(table)
+    for note in found.notes:
+        console.print(f"- {note}", style="yellow", markup=False)

@@ -118,8 +118,22 @@ def _pipeline_rows(model: Any) -> list[tuple[str, Any]]:
     return rows
 
 
+def _embedding_rows(model: Any) -> list[tuple[str, Any]]:
+    rate = model.source.sample_rate
+    rows: list[tuple[str, Any]] = [
+        ("embedding", _parameters(model)),
+        ("hears", f"{rate} Hz, windows of {model.window / rate:g} s, {model.hop / rate:g} s apart"),
+        ("vectors", f"{model.dim} dimensions"),
+        ("fingerprint", model.fingerprint[:16]),
+    ]
+    heads = getattr(model.config, "heads", {})
+    rows += [(f"asks {name}", ", ".join(head.classes)) for name, head in heads.items()]
+    return rows
+
+
 def _model(path: Path) -> None:
     from ..config import load_json
+    from ..embeddings import TrainedEmbedding
     from ..generators.base import Generator
     from ..loading import import_models, load
 
@@ -134,6 +148,9 @@ def _model(path: Path) -> None:
             ("conditions", ", ".join(generator.conditioners) or "none"),
         ]
         _print(f"{path}: a generator", rows)
+        return
+    if TrainedEmbedding._find(kind) is not None:
+        _print(f"{path}: an embedding", _embedding_rows(TrainedEmbedding.from_pretrained(path)))
         return
     _print(f"{path}: a model", _pipeline_rows(load(path)))
 
@@ -156,6 +173,7 @@ def _store(path: Path) -> None:
 
 def _run_folder(path: Path) -> None:
     from ..config import load_json
+    from ..embeddings import TrainedEmbedding
     from ..loading import load
     from ..training.resume import read_state
 
@@ -163,7 +181,7 @@ def _run_folder(path: Path) -> None:
     if (path / "recipe.json").exists():
         recipe = load_json(path / "recipe.json")
         rows.append(("recipe", f"{recipe.get('system')}, size {recipe.get('size')}"))
-    for part in ("codec", "generator"):
+    for part in ("codec", "generator", "embedding"):
         state = read_state(path / part / "training")
         if state is not None:
             text = f"{state['status']}, {state['step']:,} of {state['total_steps']:,} steps"
@@ -171,7 +189,10 @@ def _run_folder(path: Path) -> None:
                 text += f", best validation {state['best']['loss']:.4g}"
             rows.append((f"{part} training", text))
     try:
-        rows += _pipeline_rows(load(path))
+        if (path / "embedding" / "config.json").exists():
+            rows += _embedding_rows(TrainedEmbedding.from_pretrained(path / "embedding"))
+        else:
+            rows += _pipeline_rows(load(path))
     except FileNotFoundError as error:
         rows.append(("models", f"none yet: {error}"))
     if (path / "report.html").exists():

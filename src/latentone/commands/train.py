@@ -203,9 +203,10 @@ def _train_embedding(args: Args) -> int:
     if (args.out / "metrics.json").exists():
         found = load_json(args.out / "metrics.json")
         print(f"on {found['items']} held-out recordings ({found['split']}):")
-        for name, figures in found["figures"].items():
-            values = ", ".join(f"{key.replace('_', ' ')} {v:.4g}" for key, v in figures.items())
-            print(f"  {name}: {values}")
+        for name, figure in found["figures"].items():
+            print(f"  {name}: {figure['value']:.4g} (of {figure['items']})")
+        for name, share in found["commonest"].items():
+            print(f"  {name}, always the commonest answer: {share:.4g}")
     return 0
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,25 +19,23 @@ from .distribution import (
     frechet_distance,
     frechet_infinity,
     frechet_per_group,
+    inception_score,
     kernel_distance,
     manifold_scores,
     median_distance,
+    posterior_divergence,
 )
+from .set_metrics import BOUNDS, POSTERIOR_METRICS, SET_METRICS, set_metric
 
-__all__ = ["SET_METRICS", "SetComparison", "compare_sets"]
-
-SET_METRICS = {
-    "frechet": "Frechet distance of two Gaussians; lower is closer, in units of the embedding",
-    "frechet_infinity": "the same, extrapolated to infinitely many items",
-    "kernel": "unbiased MMD^2 x 100, Gaussian kernel as wide as the reference; 0 is equal",
-    "precision": "share of generated items that lie among the reference; higher is better",
-    "recall": "share of the reference that lies among the generated items; higher is better",
-    "density": "how densely the reference surrounds generated items; about 1 for equal sets",
-    "coverage": "share of the reference with a generated neighbour; about 0.97 for equal sets",
-    "ndb": "share of k-means bins whose shares differ significantly; about 0.05 for equal sets",
-    "jensen_shannon": "divergence of the shares of these bins in nats; 0 is equal, ln 2 apart",
-}
-"""What each number means."""
+__all__ = [
+    "POSTERIOR_METRICS",
+    "SET_METRICS",
+    "SetComparison",
+    "compare_sets",
+    "plain_score",
+    "set_metric",
+    "thin",
+]
 
 MOST_BINS, ITEMS_PER_BIN = 100, 10
 
@@ -45,24 +45,42 @@ class SetComparison:
     """What could be measured of two sets."""
 
     scores: dict[str, Score]
-    """By the names of `SET_METRICS`."""
+    """By the names of `SET_METRICS`, and `inception/HEAD` and `posterior_kl/HEAD`."""
     missing: dict[str, str]
     """Metrics that could not be measured, and why."""
-    outliers: dict[str, float]
-    """Generated tracks by their own Frechet distance from the reference, farthest first."""
+    outliers: dict[str, Score]
+    """Each generated track's own Frechet distance from the reference, farthest first; a track of
+    one window has no covariance, is NaN and comes last."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `metrics.json`."""
         return {
-            "scores": {name: _plain(score) for name, score in self.scores.items()},
+            "scores": {name: plain_score(score) for name, score in self.scores.items()},
             "missing": self.missing,
-            "outliers": self.outliers,
+            "outliers": {
+                track: score.value if score.value == score.value else None
+                for track, score in self.outliers.items()
+            },
         }
 
 
-def _plain(score: Score) -> dict[str, Any]:
+def plain_score(score: Score) -> dict[str, Any]:
+    """A score as JSON values."""
     interval = None if score.interval is None else score.interval._asdict()
     return {**asdict(score), "interval": interval}
+
+
+def thin(tracks: Sequence[str], most: int) -> Tensor:
+    """Rows of at most `most` items that keep each track's share: every k-th of all, in order.
+
+    Items of a track stand together, so that the same stride meets every track. Returns int64
+    indices, ascending; all of them when there are no more than `most`.
+    """
+    if most < 1:
+        raise ValueError(f"expected to keep 1 or more items, got {most}")
+    if len(tracks) <= most:
+        return torch.arange(len(tracks))
+    return torch.linspace(0, len(tracks) - 1, most, dtype=torch.float64).round().long()
 
 
 def compare_sets(
@@ -71,8 +89,11 @@ def compare_sets(
     reference_tracks: Sequence[str],
     generated_tracks: Sequence[str],
     *,
+    posteriors: Mapping[str, tuple[Tensor, Tensor]] | None = None,
     resamples: int = 100,
+    interval_items: int = 2000,
     seed: int = 0,
+    songs: Sequence[str] | None = None,
     on_metric: Callable[[int, int], None] | None = None,
 ) -> SetComparison:
     """Measure how close and how varied a generated set is.
@@ -82,28 +103,45 @@ def compare_sets(
         generated: vectors of the same embedding `(M, D)`.
         reference_tracks: the track of each reference window; intervals resample tracks.
         generated_tracks: likewise.
+        posteriors: class probabilities of a classifier by head, `(N, classes)` of the reference's
+            windows and `(M, classes)` of the generated ones'.
         resamples: of the bootstrap; 0 gives no intervals.
+        interval_items: the spread over resamples is that of at most so many windows of each set,
+            spread evenly over it: neighbours cost the square of their number. Fewer windows of
+            a track make an interval a little wider, never narrower on average.
         seed: of all draws.
+        songs: the sound of each generated window, where a track has several; `outliers` are of
+            these, and of tracks when None.
         on_metric: called with groups of metrics done and in all.
     """
     scores: dict[str, Score] = {}
     missing: dict[str, str] = {}
+    rows = thin(reference_tracks, interval_items), thin(generated_tracks, interval_items)
+    whole = len(rows[0]) == len(reference) and len(rows[1]) == len(generated)
 
-    def with_interval(metric: Callable[[Tensor, Tensor], Any]) -> Any:
+    def measured(metric: Callable[[Tensor, Tensor], Any], x: Tensor, y: Tensor) -> Any:
         if resamples < 2:
-            return metric(reference, generated)
+            return metric(x, y)
+        groups = [
+            [tracks[i] for i in picks.tolist()]
+            for tracks, picks in zip((reference_tracks, generated_tracks), rows, strict=True)
+        ]
         try:
-            return bootstrap(
+            found = bootstrap(
                 metric,
-                reference,
-                generated,
-                reference_groups=reference_tracks,
-                generated_groups=generated_tracks,
+                x[rows[0]],
+                y[rows[1]],
+                reference_groups=groups[0],
+                generated_groups=groups[1],
                 resamples=resamples,
                 rng=torch.Generator().manual_seed(seed),
             )
         except ValueError:  # too few tracks for half of them; the value itself may stand
-            return metric(reference, generated)
+            return metric(x, y)
+        return found if whole else _moved(found, metric(x, y), rows)
+
+    def with_interval(metric: Callable[[Tensor, Tensor], Any]) -> Any:
+        return measured(metric, reference, generated)
 
     def bins() -> dict[str, Score]:
         count = max(2, min(MOST_BINS, len(reference) // ITEMS_PER_BIN))
@@ -123,6 +161,11 @@ def compare_sets(
         ("precision", "recall", "density", "coverage"): lambda: with_interval(manifold_scores),
         ("ndb", "jensen_shannon"): bins,
     }
+    for head, pair in (posteriors or {}).items():
+        # One part: intervals say how far the score moves, and parts of few items bias it down.
+        score = partial(measured, lambda _, y: inception_score(y, splits=1), *pair)
+        groups[(f"inception/{head}",)] = score
+        groups[(f"posterior_kl/{head}",)] = partial(measured, posterior_divergence, *pair)
     for done, (names, measure) in enumerate(groups.items(), start=1):
         try:
             found = measure()
@@ -133,10 +176,54 @@ def compare_sets(
             missing |= dict.fromkeys(names, str(error))
         if on_metric is not None:
             on_metric(done, len(groups))
+    return SetComparison(
+        scores={name: _bounded(name, score) for name, score in scores.items()},
+        missing=missing,
+        outliers=_outliers(reference, generated, songs or generated_tracks),
+    )
+
+
+def _bounded(name: str, score: Score) -> Score:
+    if score.interval is None:
+        return score
+    low, high = BOUNDS.get(name.partition("/")[0], (-math.inf, math.inf))
+    i = score.interval
+    # Never off the value itself, which rounding may put a last digit beyond its bound.
+    return replace(
+        score,
+        interval=i._replace(
+            low=min(score.value, max(i.low, low)), high=max(score.value, min(i.high, high))
+        ),
+    )
+
+
+def _moved(found: Any, whole: Any, rows: tuple[Tensor, Tensor]) -> Any:
+    """Scores of all items, with the interval that fewer gave, put around the new value."""
+    if isinstance(whole, dict):
+        return {name: _moved(found[name], whole[name], rows) for name in whole}
+    interval, shift = found.interval, whole.value - found.value
+    details = {
+        **whole.details,
+        "standard_error": found.details["standard_error"],
+        "interval_reference_items": len(rows[0]),
+        "interval_generated_items": len(rows[1]),
+    }
+    few = [n for n in found.warnings if n.startswith("an interval") and n not in whole.warnings]
+    moved = interval._replace(low=interval.low + shift, high=interval.high + shift)
+    return Score(
+        value=whole.value,
+        items=whole.items,
+        settings=whole.settings,
+        details=details,
+        warnings=(*whole.warnings, *few),
+        interval=moved,
+    )
+
+
+def _outliers(reference: Tensor, generated: Tensor, of: Sequence[str]) -> dict[str, Score]:
     try:
-        songs = frechet_per_group(reference, generated, generated_tracks)
-        far = sorted(songs.items(), key=lambda pair: -pair[1].value)
-        outliers = {str(track): score.value for track, score in far}
+        songs = frechet_per_group(reference, generated, of)
     except ValueError:
-        outliers = {}
-    return SetComparison(scores=scores, missing=missing, outliers=outliers)
+        return {}
+    far = sorted(songs.items(), key=lambda p: (p[1].value != p[1].value, -p[1].value))
+    return {str(track): score for track, score in far}

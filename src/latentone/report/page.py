@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from importlib.resources import files
 
 from .charts import curves
 from .diagrams import LEGEND, Lane, draw
+from .document import document, help_list, scroll_table, sound_card
 from .sounds import Sound
 
 __all__ = ["Curve", "Pair", "Report", "Step", "render"]
@@ -66,34 +66,10 @@ class Report:
     footer: str = ""
 
 
-def _sound(sound: Sound, heading: str) -> str:
-    name = escape(f"{heading}: {sound.title}" if heading else sound.title)
-    marks = "".join(
-        f'<span class="tick" style="bottom:{100 * share:.1f}%" aria-hidden="true">{text}</span>'
-        for text, share in sound.marks
-    )
-    problems = "".join(f'<div class="warn">{escape(p)}</div>' for p in sound.problems)
-    described = f"Spectrogram of {name}: {sound.seconds:.1f} seconds, {escape(sound.levels)}"
-    text = f"<strong>{escape(heading or sound.title)}</strong>"
-    if sound.caption:
-        text += f"<div>{escape(sound.caption)}</div>"
-    return (
-        f'<figure class="sound"><div class="picture"><img src="{sound.picture}" '
-        f'alt="{described}">{marks}<span class="head"></span></div>'
-        f'<audio controls preload="metadata" src="{sound.audio}" aria-label="{name}"></audio>'
-        f'<figcaption>{text}<div class="levels">{sound.seconds:.1f} s · {escape(sound.levels)}'
-        f"</div>{problems}</figcaption></figure>"
-    )
-
-
-def _facts(pairs: Iterable[tuple[str, str]]) -> str:
-    return "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in pairs)
-
-
 def _listen(report: Report) -> str:
     if not report.generations:
         return ""
-    cards = "".join(_sound(s, "") for s in report.generations)
+    cards = "".join(sound_card(s) for s in report.generations)
     return (
         "<section><h2>New music</h2><p>Drawn from the generator and decoded by the codec: the "
         "first takes, none picked. A click on a spectrogram plays from there.</p>"
@@ -111,8 +87,8 @@ def _compare(report: Report) -> str:
         articles.append(
             f"<article><header><h3>{escape(pair.name)}</h3>"
             f'<span class="levels">{scores}</span></header>{caption}'
-            f'<div class="pair">{_sound(pair.original, "Original")}'
-            f"{_sound(pair.reconstruction, 'Reconstruction')}</div></article>"
+            f'<div class="pair">{sound_card(pair.original, "Original")}'
+            f"{sound_card(pair.reconstruction, 'Reconstruction')}</div></article>"
         )
     if not articles:
         return ""
@@ -176,46 +152,38 @@ def _scores(report: Report) -> str:
     columns = list(dict.fromkeys(k for pair in report.pairs for k in pair.scores))
     if not columns:
         return ""
-    rows = []
-    for pair in report.pairs:
-        cells = (pair.scores.get(c) for c in columns)
-        cells_html = "".join(f"<td>{'–' if v is None else f'{v:.3f}'}</td>" for v in cells)
-        rows.append(f'<tr><th scope="row">{escape(pair.name)}</th>{cells_html}</tr>')
+    rows = [
+        [pair.name, *("–" if (v := pair.scores.get(c)) is None else f"{v:.3f}" for c in columns)]
+        for pair in report.pairs
+    ]
     means = []
     for column in columns:
         values = [p.scores[column] for p in report.pairs if column in p.scores]
-        means.append(f"<td>{sum(values) / len(values):.3f}</td>")
-    head = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
-    known = {c: report.score_help[c] for c in columns if c in report.score_help}
-    notes = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in known.items())
-    return (
-        '<section><h2>Measured</h2><div class="scroll" tabindex="0" role="region" '
-        'aria-label="Reconstruction scores"><table><caption>Reconstruction of held-out '
-        f'recordings</caption><thead><tr><th scope="col">recording</th>{head}</tr></thead>'
-        f'<tbody>{"".join(rows)}</tbody><tfoot><tr><th scope="row">mean of these</th>'
-        f"{''.join(means)}</tr></tfoot></table></div>"
-        f'<dl class="help">{notes}</dl></section>'
+        means.append(f"{sum(values) / len(values):.3f}")
+    table = scroll_table(
+        ["recording", *columns],
+        rows,
+        caption="Reconstruction of held-out recordings",
+        foot=["mean of these", *means],
     )
+    known = [(c, report.score_help[c]) for c in columns if c in report.score_help]
+    return f"<section><h2>Measured</h2>{table}{help_list(known)}</section>"
 
 
 def render(report: Report) -> str:
     """Turn a report into the text of its page."""
-    folder = files(__package__)
-    style = (folder / "style.css").read_text(encoding="utf-8")
-    script = (folder / "player.js").read_text(encoding="utf-8")
-    notes = "".join(f'<p class="warn">{escape(n)}</p>' for n in report.notes)
     recipe = (
         f"<details><summary>The whole recipe</summary><pre>{escape(report.recipe)}</pre></details>"
         if report.recipe
         else ""
     )
     body = "".join(part(report) for part in (_listen, _compare, _flows, _steps, _curves, _scores))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(report.title)} - latentone</title><style>{style}</style></head><body>"
-        f'<main><p class="over">latentone report</p><h1>{escape(report.title)}</h1>'
-        f'<p class="lead">{escape(report.lead)}</p>{notes}'
-        f'<dl class="figures">{_facts(report.figures)}</dl>{body}{recipe}'
-        f"<footer>{escape(report.footer)}</footer></main><script>{script}</script></body></html>\n"
+    return document(
+        body + recipe,
+        title=report.title,
+        over="latentone report",
+        lead=report.lead,
+        notes=report.notes,
+        figures=report.figures,
+        footer=report.footer,
     )
