@@ -27,6 +27,8 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet -c constraints.txt 'visqol-python>=3.5' || \
+		echo "ViSQOL needs a C++ compiler: its tests will be skipped"
 	@touch $@
 
 setup: $(READY)

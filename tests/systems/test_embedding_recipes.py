@@ -1,4 +1,4 @@
-"""The recipes of what judges: sizes, JSON, and a debug training that goes on where it was killed."""
+"""The recipes of what judges: sizes, JSON, and a training that goes on where it was killed."""
 
 import json
 from dataclasses import replace
@@ -100,7 +100,7 @@ def test_it_learns_what_can_be_heard_and_says_so(sounds, tmp_path, capsys):
     command += ["--embedding.task.learning-rate", "0.01"]
     assert main([*command, "--out", str(tmp_path / "run"), "--device", "cpu"]) == 0
     said = capsys.readouterr().out
-    assert "role: accuracy 1" in said and "held-out recordings (test)" in said
+    assert "role accuracy: 1 (of" in said and "held-out recordings (test)" in said
     manifest = Manifest.load(tmp_path / "run" / "manifest.json")
     model = TrainedEmbedding.from_pretrained(tmp_path / "run" / "embedding")
     assert set(model.config.heads) == {"instrument", "role"}
@@ -142,6 +142,6 @@ def test_figures_are_written_for_what_can_be_read(sounds, tmp_path):
     )
     result = judge_embedding(broken, run, device="cpu")
     assert result["items"] == len(manifest.split("test")) - 1
-    assert list(result["failures"])[0].endswith("gone.wav")
+    assert next(iter(result["failures"])).endswith("gone.wav")
     assert load_json(run / "metrics.json") == result
     assert stage_module.EMBEDDING == "embedding"

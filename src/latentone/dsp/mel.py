@@ -117,9 +117,9 @@ class Mel(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             x = x if x.dtype == torch.float64 else x.float()
-            spectra = torch.view_as_real(self.stft(x))
+            spectra = self.stft(x)
             # |X| has no gradient where X = 0; one tiny power below every floor supplies one.
-            power = spectra.square().sum(-1)
+            power = spectra.real.square() + spectra.imag.square()
             if self.spec.power != 2:
                 power = (power + 1e-20).pow(self.spec.power / 2)
             mel = self.filterbank.to(x.dtype) @ power

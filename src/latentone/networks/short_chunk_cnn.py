@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -55,7 +56,9 @@ class ShortChunkCNN(nn.Module):
         self.norm = nn.BatchNorm1d(config.dim)
 
     def forward(self, bands: Tensor) -> Tensor:
-        x = self.input_norm(bands[:, None])
+        # Channels last pools three times as fast on a CPU. The rectifier never falls, so it may
+        # come after the maximum, where a quarter is left to rectify.
+        x = self.input_norm(bands[:, None]).contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
-            x = F.max_pool2d(F.relu(layer(x)), 2, ceil_mode=True)
+            x = F.relu(F.max_pool2d(layer(x), 2, ceil_mode=True))
         return self.norm(self.dense(x.amax((-2, -1))))

@@ -9,12 +9,13 @@ run_dir/
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..config import save_json
 from ..data import AudioCrops, Manifest
@@ -22,6 +23,7 @@ from ..device import choose_device
 from ..embeddings import embed_files
 from ..embeddings.trained import TrainedEmbedding
 from ..hub import CONFIG, resolve_folder
+from ..metrics.wholes import judge_heads, judge_texts
 from .chance import seed_everything
 from .fit import fit
 from .recipe import Recipe, Stage
@@ -140,22 +142,30 @@ def judge_embedding(
     """Write `metrics.json`: figures of a trained embedding on the test items (else valid, train).
 
     Returns:
-        What was written: `split`, `items`, `recordings` left out, and `figures` by head or
-        direction (see the `judge` of each embedding).
+        What was written: `split`, how many `items` and `windows`, `failures`, `figures` (see
+        `metrics.wholes`), and for heads with one answer the share of the `commonest`.
     """
     model = TrainedEmbedding.from_pretrained(run_dir / EMBEDDING).to(choose_device(device))
     split = next(name for name in ("test", "valid", "train") if manifest.split(name))
     items = {Path(manifest.root) / item.path: item for item in manifest.split(split)}
     found = embed_files(model, list(items), on_file=on_file)
-    vectors = [found.vectors[found.file == i] for i in range(len(found.paths))]
-    chosen = [items[path] for path in found.paths]
+    model = model.cpu()
+    captions = {path: item.caption for path, item in items.items() if item.caption}
+    figures = judge_texts(model, found, captions) | judge_heads(model, found, items)
     result = {
         "embedding": {"name": model.name, "fingerprint": model.fingerprint},
         "split": split,
-        "items": len(chosen),
+        "items": len(found.paths),
         "windows": len(found.vectors),
         "failures": found.failures,
-        "figures": model.cpu().judge(vectors, chosen),
+        "figures": {n: {"value": f.value, "items": f.items} for n, f in figures.items()},
+        "commonest": _commonest(model.targets([items[path] for path in found.paths])),
     }
     save_json(result, run_dir / "metrics.json")
     return result
+
+
+def _commonest(targets: Mapping[str, Tensor]) -> dict[str, float]:
+    """The accuracy of always giving the commonest answer, by head with one answer."""
+    labels = {n: t[t >= 0] for n, t in targets.items() if t.ndim == 1 and n != "group"}
+    return {n: float(t.bincount().max() / len(t)) for n, t in labels.items() if len(t)}
