@@ -201,7 +201,7 @@ def test_minutes_are_halved(monkeypatch, sounds, tmp_path):
     stages = []
     monkeypatch.setattr(system, "fit", lambda stage, *a, **k: stages.append(stage))
     train(make_recipe(), sounds, tmp_path / "run", steps=("codec",), minutes=7)
-    recipe = system._within(system._within(make_recipe(), "codec", 5), "generator", 5)
+    recipe = make_recipe().within("codec", 5).within("generator", 5)
     assert stages[0].train.minutes == 7 and stages[0].train.steps is None
     assert recipe.codec.train.minutes == recipe.generator.train.minutes == 5
 

@@ -108,7 +108,12 @@ def _trained(path: Path) -> Embedding | None:
 
 
 def embed_folder(
-    folder: Folder, embedding: Embedding, cache: Path | None, *, quiet: bool = False
+    folder: Folder,
+    embedding: Embedding,
+    cache: Path | None,
+    *,
+    workers: int = 0,
+    quiet: bool = False,
 ) -> EmbeddedFolder:
     """Embed all sound of a folder, with progress; what cannot be read is said and left out.
 
@@ -116,6 +121,7 @@ def embed_folder(
         folder: what to embed.
         embedding: what with.
         cache: where vectors are kept.
+        workers: processes that embed; 0 embeds in this one.
         quiet: failures were said before.
 
     Raises:
@@ -127,7 +133,7 @@ def embed_folder(
 
     tracks = folder.tracks
     with timed(f"{embedding.name}: {folder.path.name}", len(tracks)) as on_file:
-        found = embed_files(embedding, list(tracks), cache=cache, on_file=on_file)
+        found = embed_files(embedding, list(tracks), cache=cache, workers=workers, on_file=on_file)
     failures = {f.path: f.reason for f in folder.manifest.failures} | found.failures
     console = Console(stderr=True)
     for path, reason in ({} if quiet else failures).items():

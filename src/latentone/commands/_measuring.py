@@ -22,6 +22,7 @@ def judge(
     folders: tuple[Folder, Folder],
     cache: Path,
     *,
+    workers: int,
     windows: int,
     resamples: int,
     seed: int,
@@ -30,7 +31,7 @@ def judge(
     from ..metrics.judge import judge_embedding
 
     embedding = open_embedding(name)
-    sides = [embed_folder(folder, embedding, cache) for folder in folders]
+    sides = [embed_folder(folder, embedding, cache, workers=workers) for folder in folders]
     with timed(f"{embedding.name}: compare") as on_step:
         return judge_embedding(
             embedding,

@@ -49,6 +49,8 @@ class Args:
     """Folder for metrics.json and index.html."""
     cache: Path = CACHE
     """Folder that keeps vectors for the next time."""
+    workers: int = 0
+    """Processes that embed beside this one; they are worth it from minutes of work on."""
     paired: bool = False
     """Files of equal name belong together, as originals and reconstructions: measure each pair."""
     structure: bool = True
@@ -116,7 +118,15 @@ def _judge(args: Args) -> Judgement:
     names = tuple(dict.fromkeys(args.embedding)) or ("logmel",)
     resamples, seed = args.resamples, args.seed
     embeddings = tuple(
-        judge(name, folders, args.cache, windows=args.windows, resamples=resamples, seed=seed)
+        judge(
+            name,
+            folders,
+            args.cache,
+            workers=args.workers,
+            windows=args.windows,
+            resamples=resamples,
+            seed=seed,
+        )
         for name in names
     )
     wanted = Wanted(structure=args.structure, loops=args.loops, notes=args.notes)

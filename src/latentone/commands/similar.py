@@ -41,6 +41,8 @@ class Args:
     """Folder for copies.json and index.html."""
     cache: Path = CACHE
     """Folder that keeps vectors for the next time."""
+    workers: int = 0
+    """Processes that embed beside this one; they are worth it from minutes of work on."""
     candidates: int = 5
     """Training sounds that are looked at closely for each generated one: so many by embedding,
     and so many by a coarse search of all."""
@@ -66,8 +68,8 @@ def run(args: Args) -> int:
         raise ValueError(f"{args.out} is a file; --out takes a folder")
     folders = Folder.read(args.training), Folder.read(args.generated)
     embedding = open_embedding(args.embedding)
-    training, training_failures = _sounds(folders[0], embedding, args.cache)
-    generated, failures = _sounds(folders[1], embedding, args.cache)
+    training, training_failures = _sounds(folders[0], embedding, args)
+    generated, failures = _sounds(folders[1], embedding, args)
     with timed("search") as on_sound:
         found = find_copies(training, generated, candidates=args.candidates, on_sound=on_sound)
     notes = list(found.limits.warnings)
@@ -111,13 +113,13 @@ def run(args: Args) -> int:
     return 0
 
 
-def _sounds(folder: Folder, embedding: Embedding, cache: Path) -> tuple[SoundSet, dict[str, str]]:
+def _sounds(folder: Folder, embedding: Embedding, args: Args) -> tuple[SoundSet, dict[str, str]]:
     from ..audio import AudioError, load_audio
     from ..metrics.copies import SoundSet
     from ..metrics.excerpts import trace
     from ..metrics.runs import audible_windows
 
-    found = embed_folder(folder, embedding, cache).embedded
+    found = embed_folder(folder, embedding, args.cache, workers=args.workers).embedded
     tracks = folder.tracks
     traces = []
     with timed(f"listen: {folder.path.name}", len(found.paths)) as on_file:

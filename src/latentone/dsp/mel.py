@@ -157,10 +157,13 @@ def mel_filterbank(spec: MelSpec) -> Tensor:
     in mel. A band narrower than the distance of two bins may hold none of them and stays zero.
     """
     f_max = spec.sample_rate / 2 if spec.f_max is None else spec.f_max
-    low, high = hz_to_mel(torch.tensor([spec.f_min, f_max], dtype=torch.float64), spec.scale)
-    steps = torch.linspace(0, 1, spec.n_mels + 2, dtype=torch.float64)
+    with torch.device("cpu"):  # real numbers, also where a model is built on the meta device
+        ends = torch.tensor([spec.f_min, f_max], dtype=torch.float64)
+        steps = torch.linspace(0, 1, spec.n_mels + 2, dtype=torch.float64)
+        bins = torch.arange(spec.n_fft // 2 + 1, dtype=torch.float64)
+    low, high = hz_to_mel(ends, spec.scale)
     edges = mel_to_hz(low + (high - low) * steps, spec.scale)
-    bins = torch.arange(spec.n_fft // 2 + 1, dtype=torch.float64) * spec.sample_rate / spec.n_fft
+    bins = bins * spec.sample_rate / spec.n_fft
     left, center, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (bins - left) / (center - left), (right - bins) / (right - center)
     triangles = torch.minimum(rising, falling).clamp_min(0)
