@@ -68,7 +68,7 @@ def judge_texts(
     texts = torch.cat([embedding.embed_text([captions[found.paths[i]]]).cpu() for i in rows])
     values = text_audio_similarity(_means(found.vectors, found)[rows], texts)
     return {
-        f"text {name.replace('_', ' ')}": Whole(
+        _title(name): Whole(
             value=value,
             items=len(rows),
             settings=_named(embedding),
@@ -140,6 +140,12 @@ def judge_timbre(sounds: Sequence[tuple[Path, Mapping[str, Any]]]) -> dict[str, 
         )
         for name, value in values.items()
     }
+
+
+def _title(name: str) -> str:
+    """`text similarity`, but `text to audio recall@5` and `text to audio median rank`."""
+    direction, _, figure = name.rpartition("/")
+    return f"{direction or 'text'} {figure}".replace("_", " ")
 
 
 def _about(known: Mapping[str, str], name: str) -> str:
