@@ -106,7 +106,7 @@ def test_texts_are_compared_with_the_mean_of_their_windows():
     captions = dict(zip(found.paths, texts, strict=True))
     judged = judge_texts(joint, found, captions)
     assert judged["text similarity"].value == pytest.approx(1, abs=1e-5)
-    assert judged["text text to audio/recall@1"].value == 1
+    assert judged["text to audio recall@1"].value == 1
     others = float((words @ words.T).sum() - 3) / 6
     assert judged["text mismatched"].value == pytest.approx(others, abs=1e-5)
     turned = embedded(joint, words.roll(1, 0).repeat_interleave(2, 0))
