@@ -1,7 +1,7 @@
 """How good the trained embeddings are on music that no training saw.
 
-    latentone corpus --out held/synth --minutes 12 --per-piece 1 --parts --seed 201 --fluidsynth no \\
-        --sample-rate 24000 --channels 1
+    latentone corpus --out held/synth --minutes 12 --per-piece 1 --parts --seed 201 \\
+        --fluidsynth no --sample-rate 24000 --channels 1
     latentone corpus --out held/recorded --minutes 12 --per-piece 1 --parts --seed 202 \\
         --fluidsynth yes --sample-rate 24000 --channels 1
     python benchmarks/embedding_quality.py classifier joint --data held/synth held/recorded

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from latentone.metrics.distribution import kernel_distance, median_distance
+from latentone.metrics.distribution import kernel_distance, manifold_scores, median_distance
 from latentone.metrics.sets import SET_METRICS, compare_sets, set_metric, thin
 
 TRACKS = [f"track {i // 10}" for i in range(300)]
@@ -120,3 +120,19 @@ def test_vectors_that_are_not_finite_leave_nothing_to_measure(bad):
     found = compare_sets(vectors(0), broken, TRACKS, TRACKS, resamples=0)
     assert not found.scores and not found.outliers
     assert all("not finite" in why for why in found.missing.values())
+
+
+def test_a_kernel_without_a_ruler_leaves_the_manifolds():
+    """Most of the reference is one silent window: no median distance, yet there are neighbours."""
+    x = vectors(0)
+    x[:220] = x[0]
+    found = compare_sets(x, vectors(1), TRACKS, TRACKS, resamples=0)
+    assert set(found.missing) == {"kernel"} and "no median distance" in found.missing["kernel"]
+    assert found.scores["precision"].value == manifold_scores(x, vectors(1))["precision"].value
+
+
+def test_too_few_for_neighbours_leave_the_kernel():
+    found = compare_sets(vectors(0), vectors(1)[:4], TRACKS, TRACKS[:4], resamples=0)
+    assert {"precision", "recall", "density", "coverage"} <= set(found.missing)
+    truth = kernel_distance(vectors(0), vectors(1)[:4]).value
+    assert found.scores["kernel"].value == truth

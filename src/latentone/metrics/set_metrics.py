@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from .reconstruction import Metric
 
-__all__ = ["BOUNDS", "POSTERIOR_METRICS", "SET_METRICS", "set_metric"]
+__all__ = ["POSTERIOR_METRICS", "SET_METRICS", "set_metric"]
 
 SET_METRICS = {
     "frechet": Metric(
@@ -72,19 +70,6 @@ POSTERIOR_METRICS = {
     ),
 }
 """What each number of a classifier's head means; they are called `inception/HEAD` and so on."""
-
-BOUNDS: dict[str, tuple[float, float]] = {
-    "frechet": (0, math.inf),
-    "precision": (0, 1),
-    "recall": (0, 1),
-    "density": (0, math.inf),
-    "coverage": (0, 1),
-    "ndb": (0, 1),
-    "jensen_shannon": (0, math.log(2)),
-    "inception": (1, math.inf),
-    "posterior_kl": (0, math.inf),
-}
-"""What no set can go beyond; intervals are cut there."""
 
 
 def set_metric(name: str) -> Metric:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -15,6 +14,7 @@ from .distribution import (
     Score,
     bin_scores,
     bootstrap,
+    check_bandwidth,
     fit_bins,
     frechet_distance,
     frechet_infinity,
@@ -22,10 +22,10 @@ from .distribution import (
     inception_score,
     kernel_distance,
     manifold_scores,
-    median_distance,
+    neighbour_scores,
     posterior_divergence,
 )
-from .set_metrics import BOUNDS, POSTERIOR_METRICS, SET_METRICS, set_metric
+from .set_metrics import POSTERIOR_METRICS, SET_METRICS, set_metric
 
 __all__ = [
     "POSTERIOR_METRICS",
@@ -37,6 +37,8 @@ __all__ = [
     "thin",
 ]
 
+MANIFOLD = ("precision", "recall", "density", "coverage")
+Groups = dict[tuple[str, ...], Callable[[], Any]]
 MOST_BINS, ITEMS_PER_BIN = 100, 10
 
 
@@ -149,16 +151,23 @@ def compare_sets(
         return with_interval(lambda x, y: bin_scores(x, y, bins=fitted))
 
     def kernel() -> Score:
-        bandwidth = median_distance(reference)
-        return with_interval(lambda x, y: kernel_distance(x, y, bandwidth=bandwidth))
+        ruler = check_bandwidth(None, reference)
+        return with_interval(partial(kernel_distance, bandwidth=ruler))
 
-    groups: dict[tuple[str, ...], Callable[[], Any]] = {
+    def neighbours() -> dict[str, Score]:
+        ruler = check_bandwidth(None, reference)
+        return with_interval(partial(neighbour_scores, bandwidth=ruler))
+
+    alone: Groups = {
+        ("kernel",): kernel,
+        MANIFOLD: lambda: with_interval(manifold_scores),
+    }
+    groups: Groups = {
         ("frechet",): lambda: with_interval(frechet_distance),
         ("frechet_infinity",): lambda: frechet_infinity(
             reference, generated, rng=torch.Generator().manual_seed(seed)
         ),
-        ("kernel",): kernel,
-        ("precision", "recall", "density", "coverage"): lambda: with_interval(manifold_scores),
+        ("kernel", *MANIFOLD): neighbours,
         ("ndb", "jensen_shannon"): bins,
     }
     for head, pair in (posteriors or {}).items():
@@ -166,34 +175,28 @@ def compare_sets(
         score = partial(measured, lambda _, y: inception_score(y, splits=1), *pair)
         groups[(f"inception/{head}",)] = score
         groups[(f"posterior_kl/{head}",)] = partial(measured, posterior_divergence, *pair)
-    for done, (names, measure) in enumerate(groups.items(), start=1):
+
+    def attempt(names: tuple[str, ...], measure: Callable[[], Any]) -> bool:
         try:
             found = measure()
-            scores |= (
-                {names[0]: found} if isinstance(found, Score) else {n: found[n] for n in names}
-            )
         except ValueError as error:
-            missing |= dict.fromkeys(names, str(error))
+            missing.update(dict.fromkeys(names, str(error)))
+            return False
+        scores.update({names[0]: found} if isinstance(found, Score) else found)
+        return True
+
+    for done, (names, measure) in enumerate(groups.items(), start=1):
+        if not attempt(names, measure) and "kernel" in names:
+            # What one of them needs, the other may do without.
+            for part, measure_part in alone.items():
+                if attempt(part, measure_part):
+                    missing = {n: why for n, why in missing.items() if n not in part}
         if on_metric is not None:
             on_metric(done, len(groups))
     return SetComparison(
-        scores={name: _bounded(name, score) for name, score in scores.items()},
+        scores=scores,
         missing=missing,
         outliers=_outliers(reference, generated, songs or generated_tracks),
-    )
-
-
-def _bounded(name: str, score: Score) -> Score:
-    if score.interval is None:
-        return score
-    low, high = BOUNDS.get(name.partition("/")[0], (-math.inf, math.inf))
-    i = score.interval
-    # Never off the value itself, which rounding may put a last digit beyond its bound.
-    return replace(
-        score,
-        interval=i._replace(
-            low=min(score.value, max(i.low, low)), high=max(score.value, min(i.high, high))
-        ),
     )
 
 
@@ -202,21 +205,18 @@ def _moved(found: Any, whole: Any, rows: tuple[Tensor, Tensor]) -> Any:
     if isinstance(whole, dict):
         return {name: _moved(found[name], whole[name], rows) for name in whole}
     interval, shift = found.interval, whole.value - found.value
-    details = {
-        **whole.details,
-        "standard_error": found.details["standard_error"],
-        "interval_reference_items": len(rows[0]),
-        "interval_generated_items": len(rows[1]),
-    }
+    low, high = whole.cut(interval.low + shift, interval.high + shift)
     few = [n for n in found.warnings if n.startswith("an interval") and n not in whole.warnings]
-    moved = interval._replace(low=interval.low + shift, high=interval.high + shift)
-    return Score(
-        value=whole.value,
-        items=whole.items,
-        settings=whole.settings,
-        details=details,
+    return replace(
+        whole,
+        details={
+            **whole.details,
+            "standard_error": found.details["standard_error"],
+            "interval_reference_items": len(rows[0]),
+            "interval_generated_items": len(rows[1]),
+        },
         warnings=(*whole.warnings, *few),
-        interval=moved,
+        interval=interval._replace(low=low, high=high),
     )
 
 

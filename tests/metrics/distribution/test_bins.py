@@ -47,6 +47,8 @@ def test_agrees_with_the_z_test_of_pooled_proportions_and_scipys_divergence():
     assert found["ndb"].value == found["ndb"].details["different"] / 20
     divergence = spatial.jensenshannon(a / 900, b / 600) ** 2
     assert found["jensen_shannon"].value == pytest.approx(divergence, rel=1e-9)
+    apart = bin_scores(x, y + 99, bins=fit_bins(torch.cat([x, y + 99]), 2))["jensen_shannon"]
+    assert apart.value == pytest.approx(math.log(2)) and apart.bounds == (0, math.log(2))
 
 
 def test_equal_distributions_differ_in_alpha_of_the_bins():

@@ -66,6 +66,37 @@ def test_shift_and_scale_have_closed_forms_also_where_covariances_are_singular(i
     assert frechet_distance(x, x.flip(0)).value < 1e-10
 
 
+@pytest.mark.parametrize("least", [0.5, 0.05, 1e-3, 1e-6, 0])
+def test_features_that_explain_each_other_cost_no_digits(least):
+    # Columns of q are orthonormal: the variances are exactly those of `scale`, however turned.
+    q = torch.linalg.qr(normal(300, 6) - normal(300, 6).mean(0)).Q * 299**0.5
+    scale = torch.tensor([1, 1, 0.7, 0.5, least, least], dtype=torch.float64)
+    turned, plain = q * scale @ rotation(6), q @ rotation(6)
+    score = frechet_distance(turned, plain)
+    assert score.value == pytest.approx(float((1 - scale).square().sum()), rel=1e-12)
+    # A matrix of products knows its small eigenvalues, and their roots, less well.
+    if least == 1e-6:
+        assert by_sqrtm(turned, plain) != pytest.approx(score.value, rel=1e-12)
+
+
+def test_products_are_squared_only_where_features_stand_alone(monkeypatch):
+    used = []
+    qr = torch.linalg.qr
+    monkeypatch.setattr(torch.linalg, "qr", lambda *a, **k: used.append(1) or qr(*a, **k))
+    x = normal(200, 5)
+    for case, expected in (
+        (x, 0),
+        (x * torch.logspace(-8, 8, 5), 0),  # features of unequal size stand alone as well
+        (torch.cat([x, x[:, :1] + 1e-3 * normal(200, 1, seed=1)], 1), 1),
+        (torch.cat([x, torch.ones(200, 1)], 1), 1),
+        (x[:4], 1),
+    ):
+        used.clear()
+        found = gaussian(case)
+        assert len(used) == expected
+        torch.testing.assert_close(found.covariance, case.T.cov(), rtol=1e-9, atol=1e-12)
+
+
 def test_few_items_in_many_dimensions_agree_with_the_low_rank_projection():
     # Both sets lie in a space of 5 dimensions, where nothing is singular.
     basis = rotation(200)[:5]

@@ -55,6 +55,9 @@ def test_divergence_agrees_with_scipy(paired):
     assert value == pytest.approx(expected, rel=1e-3)
     assert posterior_divergence(p, q, paired=paired).value != pytest.approx(value, rel=1e-2)
     assert posterior_divergence(p, p, paired=paired).value == 0
+    # Both directions come at once, and are told apart.
+    score, turned = (posterior_divergence(*s, paired=paired) for s in ((q, p), (p, q)))
+    assert score.details["reverse"] == turned.value != score.value
 
 
 def test_a_class_that_is_never_expected_costs_a_bounded_amount():
@@ -63,6 +66,40 @@ def test_a_class_that_is_never_expected_costs_a_bounded_amount():
     sets = torch.cat([a, b]), torch.cat([b, a])
     assert posterior_divergence(*sets).value == 0
     assert posterior_divergence(*sets, paired=True).value > 13
+
+
+def test_a_lost_class_shows_in_one_direction_and_an_invented_one_in_the_other():
+    every, few = torch.eye(4).repeat(5, 1), torch.eye(4)[:2].repeat(10, 1)
+    lost, invented = posterior_divergence(every, few), posterior_divergence(few, every)
+    # Of four equal classes two are left: ln (2 / 1) either way, or ln (1 / 2) and ln (0.25 / 1e-6).
+    assert lost.value == pytest.approx(math.log(2), abs=1e-4)
+    assert lost.details["reverse"] == pytest.approx(math.log(125_000) / 2, abs=1e-3)
+    assert invented.value == lost.details["reverse"] and invented.details["reverse"] == lost.value
+
+
+def test_ten_parts_are_scored_one_by_one_and_averaged_as_exponentials():
+    p = posteriors(1000, 6)
+    order = torch.randperm(1000, generator=torch.Generator().manual_seed(0))
+    alone = [inception_score(p[rows], splits=1).value for rows in order.split(100)]
+    score = inception_score(p)
+    assert score.settings["splits"] == 10
+    assert score.value == pytest.approx(np.mean(alone), rel=1e-12)
+    assert score.details["std"] == pytest.approx(np.std(alone), rel=1e-9)
+    assert score.value < inception_score(p, splits=1).value
+
+
+@pytest.mark.parametrize("items", [0, 1])
+def test_sets_too_small_for_a_score(items):
+    p, few = posteriors(40, 3), posteriors(40, 3, seed=1)[:items]
+    with pytest.raises(ValueError, match=r"has 0 items|2 or more items in each part"):
+        inception_score(few)
+    if items:
+        # One item has a divergence, and none from itself.
+        assert posterior_divergence(p, few).value > 0 == posterior_divergence(few, few).value
+    else:
+        for pair in ((p, few), (few, p)):
+            with pytest.raises(ValueError, match="set has 0 items"):
+                posterior_divergence(*pair)
 
 
 def test_what_is_no_probability_is_refused():

@@ -7,7 +7,7 @@ import pytest
 import scipy.spatial.distance as spatial
 import torch
 
-from latentone.metrics.distribution import kernel_distance, median_distance
+from latentone.metrics.distribution import kernel_distance, median, median_distance
 
 
 def normal(*shape, seed=0):
@@ -46,6 +46,33 @@ def test_the_median_is_that_of_all_pairs(items):
         assert median_distance(x, block=90) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["plain", "mixed", "groups", "heavy tails", "far groups"])
+def test_the_median_of_many_pairs_is_found_in_a_few_passes(kind):
+    x = normal(1200, 5)
+    if kind == "mixed":
+        x[:600] *= 1e-3
+    elif kind == "groups":
+        # Half of the pairs, and one more, share an item's group: the median is at a jump.
+        x = 1e-2 * x
+        x[:1024] += 1
+    elif kind == "heavy tails":
+        x = (3 * x).exp()
+    elif kind == "far groups":
+        # 900 items share a group, and with it most pairs; fp32 does not see into it.
+        x[900:] += 1e4
+    pairs = np.sort(spatial.pdist(x.numpy()))
+    expected = pairs[(len(pairs) - 1) // 2]
+    assert median_distance(x) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_sample_that_misleads_costs_a_pass_and_no_truth(monkeypatch):
+    x = normal(300, 4)
+    expected = median_distance(x)
+    for bracket in ((0, 5), (median.LARGEST - 5, median.LARGEST), (0, median.LARGEST)):
+        monkeypatch.setattr(median, "_bracket", lambda x, block, found=bracket: found)
+        assert median_distance(x) == expected
+
+
 def test_block_size_and_a_common_shift_change_nothing():
     x, y = normal(123, 9), normal(77, 9, seed=1) + 0.5
     expected = kernel_distance(x, y).value
@@ -53,6 +80,24 @@ def test_block_size_and_a_common_shift_change_nothing():
         assert kernel_distance(x, y, block=block).value == pytest.approx(expected, rel=1e-9)
     assert kernel_distance(x + 1e4, y + 1e4).value == pytest.approx(expected, rel=1e-6)
     assert kernel_distance(x, y, dtype=torch.float32).value == pytest.approx(expected, abs=1e-3)
+
+
+def test_many_items_are_measured_in_fp32_without_losing_what_counts():
+    x, y = normal(1500, 32), 1.1 * normal(1100, 32, seed=1) + 0.1
+    expected = kernel_distance(x, y, dtype=torch.float64).value
+    assert kernel_distance(x, y).value == pytest.approx(expected, abs=1e-6)
+    assert kernel_distance(x, y).value != expected  # it was fp32
+    # Two narrow groups far apart, as fp32 cannot see them: found out, and measured in fp64.
+    far = 1e4 * torch.arange(1500).remainder(2)[:, None].double()
+    expected = kernel_distance(x + far, y + far[:1100], bandwidth=5.0, dtype=torch.float64)
+    assert kernel_distance(x + far, y + far[:1100], bandwidth=5.0) == expected
+
+
+def test_items_are_not_compared_with_themselves():
+    # All items far apart: no kernel but an item's with itself is above 0.
+    x = 1e3 * torch.arange(40.0)[:, None]
+    score = kernel_distance(x, x + 500, bandwidth=1.0)
+    assert score.value == 0 and score.details["within_reference"] == 0
 
 
 def test_equal_distributions_score_zero_on_average_at_any_size():

@@ -88,3 +88,9 @@ def test_what_cannot_make_a_ball_is_refused():
         manifold_scores(normal(50, 3), normal(50, 3), k=0)
     uneven = manifold_scores(normal(100, 3), normal(20, 3, seed=1), k=3)
     assert any("100 and 20 items" in w for w in uneven["recall"].warnings)
+    assert {name: (score.share_of, score.bounds) for name, score in uneven.items()} == {
+        "precision": (20, (0, 1)),
+        "recall": (100, (0, 1)),
+        "density": (None, (0, None)),
+        "coverage": (100, (0, 1)),
+    }

@@ -1,8 +1,9 @@
 """How close one set of sounds is to another, by their features: nothing is paired.
 
 Every metric takes a reference `(N, D)` and a generated set `(M, D)` of one embedding and returns a
-`Score`, or several by name. All are exact in fp64, need memory for a block of distances at most,
-and refuse what cannot be measured or say in `Score.warnings` what weakens the number.
+`Score`, or several by name. All give the numbers of fp64, also where they look for something in
+fp32, need memory for a block of distances at most, and refuse what cannot be measured or say in
+`Score.warnings` what weakens the number.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from .frechet import (
 )
 from .inception import inception_score, posterior_divergence
 from .infinity import frechet_infinity
-from .kernel import kernel_distance, median_distance
+from .kernel import check_bandwidth, kernel_distance
 from .manifold import manifold_scores, nearest_distances
+from .median import median_distance
+from .one_pass import neighbour_scores
 from .per_group import frechet_per_group
+from .polynomial import kernel_inception_distance
 from .score import Interval, Score
 
 __all__ = [
@@ -33,6 +37,7 @@ __all__ = [
     "Score",
     "bin_scores",
     "bootstrap",
+    "check_bandwidth",
     "check_pair",
     "check_set",
     "fit_bins",
@@ -46,9 +51,11 @@ __all__ = [
     "inception_score",
     "jensen_shannon",
     "kernel_distance",
+    "kernel_inception_distance",
     "manifold_scores",
     "median_distance",
     "merge",
     "nearest_distances",
+    "neighbour_scores",
     "posterior_divergence",
 ]

@@ -3,15 +3,26 @@
 Clips of one track resemble each other, so tracks are resampled, with all of their clips (Davison
 and Hinkley 1997, sec. 3.8). What is kept of the resamples is their spread around their own mean:
 the mean itself is off, since every resample holds less than the set it is drawn from.
+
+The spread is put around the value, and cut where values end. A share near 0 or 1 needs more: when
+all items are inside, so are all of every resample, which spreads nothing and yet does not make the
+share 1. So shares get the interval of a score test (Wilson 1927),
+
+    (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
+
+for the number n of independent draws that would spread as far, p (1 - p) / s^2, at most as many as
+there are items, bins or groups.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeVar
 
 import torch
+from scipy.special import ndtri
 from torch import Tensor
 
 from .score import Interval, Score
@@ -124,16 +135,28 @@ def _with_interval(
     score: Score, draws: list[float], level: float, groups: tuple[int, int]
 ) -> Score:
     values = torch.tensor(draws, dtype=torch.float64)
-    spread = values - values.mean()
-    tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
-    low, high = (score.value + spread.quantile(tails)).tolist()
+    error = float(values.std())
     few = min(g for g in groups if g)
+    if score.share_of is not None:
+        low, high = _share_interval(score.value, error, min(few, score.share_of), level)
+    else:
+        tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
+        low, high = (score.value + (values - values.mean()).quantile(tails)).tolist()
+    low, high = score.cut(low, high)
     notes = list(score.warnings)
     if few < FEW:
         notes.append(f"an interval from {few} groups is a rough guess")
     return replace(
         score,
         interval=Interval(low, high, level, len(draws), groups),
-        details={**score.details, "standard_error": float(values.std())},
+        details={**score.details, "standard_error": error},
         warnings=tuple(notes),
     )
+
+
+def _share_interval(p: float, error: float, most: int, level: float) -> tuple[float, float]:
+    spread = p * (1 - p)
+    n = min(most, max(1.0, spread / error**2)) if error > 0 < spread else most
+    z2 = float(ndtri((1 + level) / 2)) ** 2
+    middle, reach = p + z2 / (2 * n), math.sqrt(z2 * spread / n + (z2 / (2 * n)) ** 2)
+    return (middle - reach) / (1 + z2 / n), (middle + reach) / (1 + z2 / n)

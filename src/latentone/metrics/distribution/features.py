@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -27,7 +28,7 @@ def check_pair(
     generated: Tensor,
     *,
     minimum: int = 2,
-    dtype: torch.dtype = torch.float64,
+    centre: bool = True,
 ) -> Pair:
     """Check both sets, and move the mean of the reference to the origin.
 
@@ -38,7 +39,7 @@ def check_pair(
         reference: `(N, D)`.
         generated: `(M, D)`.
         minimum: items that the metric needs in each set.
-        dtype: of the result.
+        centre: leave both where they are when False.
 
     Raises:
         ValueError: not two matrices of equal width, too few items, or numbers that are not finite.
@@ -62,8 +63,10 @@ def check_pair(
             f"{shared} of {len(both[1])} generated items are also in the reference, bit for bit: "
             "closeness may be copying"
         )
-    centre = both[0].mean(0)
-    return Pair((both[0] - centre).to(dtype), (both[1] - centre).to(dtype), tuple(warnings))
+    if centre:
+        origin = both[0].mean(0)
+        both = [x - origin for x in both]
+    return Pair(both[0], both[1], tuple(warnings))
 
 
 def check_set(x: Tensor, name: str, minimum: int = 2) -> Tensor:
@@ -81,8 +84,8 @@ def check_set(x: Tensor, name: str, minimum: int = 2) -> Tensor:
             f"the {name} set has {len(x)} {'item' if len(x) == 1 else 'items'}; "
             f"this metric needs {minimum} or more"
         )
-    bad = ~torch.isfinite(x).all(1)
-    if bool(bad.any()):
+    # A sum that is finite has no other summands, and takes a tenth of the time.
+    if not math.isfinite(x.sum(dtype=torch.float64)) and bool((bad := ~x.isfinite().all(1)).any()):
         raise ValueError(
             f"{int(bad.sum())} of {len(x)} {name} items have features that are not finite, first "
             f"item {int(bad.int().argmax())}: leave them out, and look at what they were made from"
@@ -92,7 +95,7 @@ def check_set(x: Tensor, name: str, minimum: int = 2) -> Tensor:
 
 def _degenerate(reference: Tensor, generated: Tensor) -> list[str]:
     warnings = []
-    constant = [(x == x[0]).all(0) for x in (reference, generated)]
+    constant = [_constant(x) for x in (reference, generated)]
     for name, flat in zip(("reference", "generated"), constant, strict=True):
         if bool(flat.all()):
             warnings.append(
@@ -103,6 +106,13 @@ def _degenerate(reference: Tensor, generated: Tensor) -> list[str]:
                 f"{int(flat.sum())} of {len(flat)} features are constant in the {name} set"
             )
     return warnings
+
+
+def _constant(x: Tensor) -> Tensor:
+    """Which features `(D,)` are the same for all items."""
+    flat = x[0] == x[-1]
+    flat[flat.clone()] = (x[:, flat] == x[0, flat]).all(0)
+    return flat
 
 
 def _shared(reference: Tensor, generated: Tensor) -> int:

@@ -5,9 +5,10 @@ Dowson and Landau 1982; on images Heusel et al. 2017 (FID); on audio Kilgour et 
     FAD = |m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1 C2)^(1/2)
 
 With C1 = R1'R1 and C2 = R2'R2, the eigenvalues of C1 C2 are those of (R1 R2')(R1 R2')', so that the
-last trace is the sum of the singular values of R1 R2'. R comes from a QR decomposition of the
-centred features, which never squares them: the distance is exact also where a covariance is
-singular (fewer items than features, constant features), where a matrix square root is not.
+last trace is the sum of the singular values of R1 R2'. Where features do not explain each other, R
+is the Cholesky factor of their products; elsewhere it comes from a QR decomposition of the centred
+features, which never squares them: the distance is exact also where a covariance is singular (fewer
+items than features, constant features), where a matrix square root is not.
 """
 
 from __future__ import annotations
@@ -32,6 +33,13 @@ __all__ = [
 
 BIAS_WARNING = 0.1
 """Share of a distance that may be bias before a warning says so."""
+
+
+ROWS = 1 << 10
+ALONE = 1e-2
+"""Least share of a feature's deviation that the features before it leave unexplained, for its
+covariance to be squared: the square of the share is how much of a sum is left after cancellation.
+"""
 
 
 class Gaussian(NamedTuple):
@@ -61,7 +69,15 @@ def gaussian(x: Tensor) -> Gaussian:
 def fit_gaussian(x: Tensor) -> Gaussian:
     """The same of features that were checked."""
     mean = x.mean(0)
-    return Gaussian(mean, torch.linalg.qr(x - mean, mode="r").R, len(x))
+    scatter = x.new_zeros(x.shape[1], x.shape[1])
+    for part in x.split(ROWS):
+        centred = part - mean
+        scatter.addmm_(centred.T, centred)
+    factor, failed = torch.linalg.cholesky_ex(scatter, upper=True)
+    left = factor.diagonal() / scatter.diagonal().sqrt()
+    if len(x) <= x.shape[1] or bool(failed) or not bool((left > ALONE).all()):
+        factor = torch.linalg.qr(x - mean, mode="r").R
+    return Gaussian(mean, factor, len(x))
 
 
 def gaussian_from_moments(mean: Tensor, covariance: Tensor, items: int) -> Gaussian:
@@ -124,7 +140,7 @@ def frechet_distance(reference: Tensor, generated: Tensor) -> Score:
     Raises:
         ValueError: see `check_pair`.
     """
-    pair = check_pair(reference, generated)
+    pair = check_pair(reference, generated, centre=False)
     sides = fit_gaussian(pair.reference), fit_gaussian(pair.generated)
     return frechet_from_statistics(*sides, warnings=pair.warnings)
 
@@ -154,7 +170,7 @@ def frechet_from_statistics(
         )
     mean, covariance = frechet_parts(reference, generated)
     items = reference.items, generated.items
-    spectrum = torch.linalg.svdvals(reference.factor).square() / (reference.items - 1)
+    spectrum = torch.linalg.eigvalsh(reference.covariance)
     bias = frechet_bias(spectrum, *items)
     raw = mean + covariance
     value, dims = max(raw, 0.0), len(reference.mean)
@@ -172,8 +188,14 @@ def frechet_from_statistics(
             else f"two sets of these sizes from one distribution would score about {bias:.3g}"
         )
     details = {"mean": mean, "covariance": covariance, "raw": raw, "bias": bias}
-    settings = {"dimensions": dims}
-    return Score(value=value, items=items, settings=settings, details=details, warnings=(*notes,))
+    return Score(
+        value=value,
+        items=items,
+        settings={"dimensions": dims},
+        details=details,
+        bounds=(0.0, None),
+        warnings=(*notes,),
+    )
 
 
 def frechet_bias(spectrum: Tensor, reference_items: float, generated_items: float) -> float:

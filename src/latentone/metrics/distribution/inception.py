@@ -54,6 +54,7 @@ def inception_score(
         items=(0, len(p)),
         settings={"splits": splits, "classes": p.shape[1]},
         details={"std": float(scores.std(correction=0))},
+        bounds=(1.0, float(p.shape[1])),
         warnings=tuple(notes),
     )
 
@@ -69,6 +70,10 @@ def posterior_divergence(reference: Tensor, generated: Tensor, *, paired: bool =
 
     Both sides get 1e-6 of every class, which bounds what a class that is never expected costs.
 
+    Returns:
+        The divergence, large when the generated set holds classes that the reference lacks; in
+        `details` the other direction as `reverse`, large when it lacks classes of the reference.
+
     Raises:
         ValueError: rows that are not probabilities, unequal classes, or pairs without a partner.
     """
@@ -82,11 +87,12 @@ def posterior_divergence(reference: Tensor, generated: Tensor, *, paired: bool =
     if not paired:
         p, q = p.mean(0, keepdim=True), q.mean(0, keepdim=True)
     p, q = ((x + EPSILON) / (1 + EPSILON * x.shape[1]) for x in (p, q))
-    value = float((p * (p / q).log()).sum(1).mean())
     return Score(
-        value=max(0.0, value),
+        value=_divergence(p, q),
         items=items,
         settings={"paired": paired, "classes": p.shape[1], "epsilon": EPSILON},
+        details={"reverse": _divergence(q, p)},
+        bounds=(0.0, None),
     )
 
 
@@ -105,6 +111,10 @@ def check_posteriors(x: Tensor, name: str) -> Tensor:
             f"{float(sums.max()):.3g}: logits need a softmax first"
         )
     return x / sums
+
+
+def _divergence(p: Tensor, q: Tensor) -> float:
+    return max(0.0, float((p * (p / q).log()).sum(1).mean()))
 
 
 def _score(p: Tensor) -> Tensor:

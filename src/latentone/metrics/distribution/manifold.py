@@ -7,14 +7,19 @@ outlier with a huge ball upsets less: Naeem et al. 2020.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from .balls import Visit, ball_radii, find_hits, ignore
 from .distances import BLOCK, distance_blocks
 from .features import check_pair
 from .score import Score
 
-__all__ = ["manifold_scores", "nearest_distances"]
+__all__ = ["manifold_scores", "measure_manifold", "nearest_distances"]
 
 
 def manifold_scores(
@@ -23,7 +28,6 @@ def manifold_scores(
     *,
     k: int = 5,
     closed: bool = False,
-    dtype: torch.dtype = torch.float64,
     block: int = BLOCK,
 ) -> dict[str, Score]:
     """Precision, recall, density and coverage; higher is better.
@@ -40,48 +44,12 @@ def manifold_scores(
         k: neighbours that make a ball; 5 in Naeem et al., 3 in Kynkaanniemi et al.
         closed: whether what lies on a ball's surface is inside, as in Kynkaanniemi et al. An item
             with k copies has an empty ball unless balls are closed.
-        dtype: of the distances; fp32 is faster, and moves items that lie within rounding of a ball.
         block: distances held at once.
 
     Raises:
         ValueError: see `check_pair`; every set needs more than k items.
     """
-    if k < 1:
-        raise ValueError(f"expected k of 1 or more neighbours, got {k}")
-    pair = check_pair(reference, generated, minimum=k + 1, dtype=dtype)
-    x, y, n, m = pair.reference, pair.generated, *pair.items
-    x_radii, y_radii = (_radii(z, k, block) for z in (x, y))
-    inside = torch.le if closed else torch.lt
-    covered, recalled, balls = 0, 0, 0
-    precise = torch.zeros(m, dtype=torch.bool, device=x.device)
-    for start, squares in distance_blocks(x, y, block):
-        radii = x_radii[start : start + len(squares), None]
-        hit = inside(squares, radii)
-        balls += int(torch.count_nonzero(hit))
-        covered += int(hit.any(1).sum())
-        precise |= hit.any(0)
-        recalled += int(inside(squares, y_radii).any(1).sum())
-    values = {
-        "precision": int(precise.sum()) / m,
-        "recall": recalled / n,
-        "density": balls / (k * m),
-        "coverage": covered / n,
-    }
-    settings = {"k": k, "closed": closed, "dimensions": x.shape[1]}
-    notes = list(pair.warnings)
-    for name, radii in (("reference", x_radii), ("generated", y_radii)):
-        empty = int((radii == 0).sum())
-        if empty:
-            notes.append(
-                f"{empty} {name} items have {k} copies or more, and balls of radius 0"
-                + ("" if closed else ": leave the copies out, or close the balls")
-            )
-    if max(n, m) > 2 * min(n, m):
-        notes.append(f"sets of {n} and {m} items: coverage and recall grow with the larger one")
-    return {
-        name: Score(value=value, items=pair.items, settings=settings, warnings=tuple(notes))
-        for name, value in values.items()
-    }
+    return measure_manifold(reference, generated, k=k, closed=closed, block=block)
 
 
 def nearest_distances(x: Tensor, y: Tensor, k: int, *, block: int = BLOCK) -> tuple[Tensor, Tensor]:
@@ -106,7 +74,66 @@ def nearest_distances(x: Tensor, y: Tensor, k: int, *, block: int = BLOCK) -> tu
     return torch.cat([f.values for f in found]).sqrt(), torch.cat([f.indices for f in found])
 
 
-def _radii(x: Tensor, k: int, block: int) -> Tensor:
-    """Squared distance of each item to its k-th neighbour; the nearest of k + 1 is itself."""
-    blocks = distance_blocks(x, x, block)
-    return torch.cat([b.topk(k + 1, dim=1, largest=False).values[:, k] for _, b in blocks])
+def measure_manifold(
+    reference: Tensor,
+    generated: Tensor,
+    *,
+    k: int,
+    closed: bool,
+    block: int,
+    visit: Callable[[str, float, Tensor], None] | None = None,
+) -> dict[str, Score]:
+    """The same scores, while others look at the distances.
+
+    Args:
+        reference: `(N, D)`.
+        generated: `(M, D)`.
+        k: see `manifold_scores`.
+        closed: likewise.
+        block: likewise.
+        visit: called with "reference", "generated" or "across", a unit, and a block of squared
+            distances in squares of it, to overwrite (see `ball_radii` and `find_hits`).
+    """
+    if k < 1:
+        raise ValueError(f"expected k of 1 or more neighbours, got {k}")
+    # Not centred, since taking off a mean unties ties.
+    pair = check_pair(reference, generated, minimum=k + 1, centre=False)
+    n, m = pair.items
+    # A power of two takes no digits, and keeps squares within the range of fp32.
+    largest = max(float(z.abs().max()) for z in pair[:2])
+    unit = 2.0 ** max(math.frexp(largest)[1], -1000)
+    x, y = pair.reference / unit, pair.generated / unit
+    at: dict[str, Visit] = {
+        name: partial(visit, name, unit) if visit else ignore
+        for name in ("reference", "generated", "across")
+    }
+    radii = ball_radii(x, k, block, at["reference"]), ball_radii(y, k, block, at["generated"])
+    hits = find_hits(x, y, radii, closed=closed, block=block, visit=at["across"])
+    values = {
+        "precision": int(hits.precise.sum()) / m,
+        "recall": int(hits.recalled.sum()) / n,
+        "density": hits.inside / (k * m),
+        "coverage": int(hits.covered.sum()) / n,
+    }
+    settings = {"k": k, "closed": closed, "dimensions": x.shape[1]}
+    notes = list(pair.warnings)
+    for name, sizes in zip(("reference", "generated"), radii, strict=True):
+        empty = int((sizes == 0).sum())
+        if empty:
+            notes.append(
+                f"{empty} {name} items have {k} copies or more, and balls of radius 0"
+                + ("" if closed else ": leave the copies out, or close the balls")
+            )
+    if max(n, m) > 2 * min(n, m):
+        notes.append(f"sets of {n} and {m} items: coverage and recall grow with the larger one")
+    return {
+        name: Score(
+            value=value,
+            items=pair.items,
+            settings=settings,
+            warnings=tuple(notes),
+            bounds=(0.0, None if name == "density" else 1.0),
+            share_of={"precision": m, "recall": n, "coverage": n}.get(name),
+        )
+        for name, value in values.items()
+    }

@@ -54,4 +54,5 @@ def _song(reference: Gaussian, frames: Tensor) -> Score:
         items=items,
         settings=settings,
         details={"mean": mean, "covariance": covariance, "raw": mean + covariance},
+        bounds=(0.0, None),
     )

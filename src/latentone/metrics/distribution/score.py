@@ -34,4 +34,16 @@ class Score:
     """Other numbers that fell out on the way."""
     warnings: tuple[str, ...] = ()
     """What weakens the value, and what to do about it; empty when all is well."""
+    bounds: tuple[float | None, float | None] = (None, None)
+    """Least and greatest value that there can be; None where there is no end."""
+    share_of: int | None = None
+    """Of how many items or bins the value is a share; None for what is no share."""
     interval: Interval | None = None
+
+    def cut(self, low: float, high: float) -> tuple[float, float]:
+        """Ends of an interval, cut where values end, but never off the value itself, which rounding
+        may put beyond."""
+        least, most = self.bounds
+        low = low if least is None else max(low, least)
+        high = high if most is None else min(high, most)
+        return min(low, self.value), max(high, self.value)
