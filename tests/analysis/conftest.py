@@ -46,6 +46,17 @@ def pieces() -> list[Known]:
 
 
 @pytest.fixture(scope="session")
+def sections() -> list[Known]:
+    """Forty seconds of five pieces: two sections or more of each."""
+    out = []
+    for index in range(5):
+        piece = compose(5, index)
+        cuts = windows(piece, 40.0)
+        out.append(render(piece, cuts[len(cuts) // 2]))
+    return out
+
+
+@pytest.fixture(scope="session")
 def tunes() -> list[Known]:
     """Melodies alone, one note at a time."""
     out = []

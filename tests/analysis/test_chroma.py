@@ -89,6 +89,25 @@ def test_known_melodies(tunes):
     assert total > 20 and right / total > 0.9
 
 
+def test_chroma_holds_the_pitch_classes_that_sound(pieces):
+    cosines, shifted = [], []
+    for known in pieces:
+        drums = {n for n, track in enumerate(known.truth["tracks"]) if track["drums"]}
+        found = chroma(known.audio)
+        half = found.spec.n_fft / found.spec.sample_rate / 2
+        for n, time in enumerate(found.times.tolist()):
+            sounding = np.zeros(12)
+            for start, end, pitch, _, track in known.truth["notes"]:
+                overlap = min(end, time + half) - max(start, time - half)
+                sounding[pitch % 12] += max(0.0, overlap) * (track not in drums)
+            values = found.values[:, n].double().numpy()
+            norm = np.linalg.norm(sounding) * np.linalg.norm(values)
+            if norm > 0:
+                cosines.append(values @ sounding / norm)
+                shifted.append(values @ np.roll(sounding, 1) / norm)
+    assert np.mean(cosines) > 0.75 and np.mean(shifted) < 0.5
+
+
 def test_short_input_and_refusals():
     assert chroma(Audio(torch.zeros(1, 0), 32000)).values.shape == (12, 0)
     assert melody(Audio(torch.zeros(1, 0), 32000)).one_hot.shape == (12, 0)

@@ -38,6 +38,39 @@ def test_a_click_track(bpm, bar):
     assert found.pulse > 0.4
 
 
+@pytest.mark.parametrize("bpm", [72.0, 100.0, 126.0])
+def test_sixteenths_do_not_make_the_beat_faster(bpm):
+    """At a tempo of its own a beat has parts: 144 and 80 (four fifths of 100) are wrong answers."""
+    x = torch.zeros(16 * RATE)
+    t = torch.arange(RATE // 8) / RATE
+    for n, at in enumerate(np.arange(0.2, 15.7, 15 / bpm)):
+        hz, gain = (200.0, 0.4) if n % 4 == 0 else (1500.0, (0.12, 0.24)[n % 2 == 0])
+        k = round(at * RATE)
+        x[k : k + len(t)] += gain * torch.sin(2 * math.pi * hz * t) * torch.exp(-30 * t)
+    assert rhythm(Audio(x[None], RATE)).bpm == pytest.approx(bpm, rel=0.01)
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+def test_harmony_alone_says_where_bars_begin(first):
+    """Equal clicks, and organ chords that change on a beat of four."""
+    beat, count = RATE // 2, 32
+    t = torch.arange(count * beat).double() / RATE
+    x = torch.zeros(count * beat)
+    for n in range(count):
+        x[n * beat : n * beat + 400] += 0.3 * torch.exp(-torch.arange(400) / 60.0)
+    chords = [(60, 64, 67), (57, 60, 64), (65, 69, 72), (55, 59, 62)]
+    # On the third beat the same chord goes up an octave: no new pitch class.
+    for n in range(count):
+        chord, up = chords[(n - first) // 4 % 4], 12 * ((n - first) // 2 % 2)
+        hz = [440 * 2 ** ((m + up - 69) / 12) for m in chord]
+        part = slice(n * beat, (n + 1) * beat)
+        x[part] += 0.05 * sum(torch.sin(2 * math.pi * f * t[part]) for f in hz).float()
+    found = rhythm(Audio(x[None], RATE), bpm=120.0)
+    assert found.beats_per_bar == 4
+    expected = np.arange(first, count, 4) * 0.5
+    assert mir_eval.beat.f_measure(expected, found.downbeats.numpy()) > 0.8
+
+
 def test_a_given_tempo_is_kept():
     audio, _ = clicks(120.0)
     assert rhythm(audio, bpm=60.0).bpm == pytest.approx(60, rel=0.02)
@@ -69,15 +102,20 @@ def test_beats_as_good_as_librosas(pieces):
 
 
 def test_known_pieces(pieces):
-    ours, tempi = [], []
+    ours, tempi, bars = [], [], []
     for known in pieces:
         found, truth = rhythm(known.audio), np.array(known.truth["beats"])
+        downbeats = np.array(known.truth["downbeats"])
+        told = rhythm(known.audio, bpm=known.truth["bpm"])
+        bars.append(mir_eval.beat.f_measure(downbeats, told.downbeats.numpy()))
         ours.append(mir_eval.beat.f_measure(truth, found.beats.numpy()))
         ratio = found.bpm / known.truth["bpm"]
         tempi.append(min(abs(ratio / octave - 1) for octave in (0.5, 1, 2)) < 0.04)
     assert np.mean(tempi) > 0.75
     # Beats off by half a beat would score 0, random ones 0.2.
     assert np.mean(ours) > 0.6
+    # A random one of four beats would score 0.25.
+    assert np.mean(bars) > 0.6
 
 
 def test_silence_and_short_input_have_no_beats():

@@ -2,6 +2,7 @@
 
 import math
 
+import mir_eval
 import numpy as np
 import pytest
 import torch
@@ -70,6 +71,30 @@ def test_known_pieces_repeat_after_whole_bars(pieces):
         bars = structure(known.audio).repetition_seconds / bar
         whole.append(bars > 0 and abs(bars - round(bars)) * bar < 0.25)
     assert np.mean(whole) >= 0.6
+
+
+def test_who_plays_marks_a_section_where_chords_do_not():
+    """The same two chords throughout; an octave is added where a section begins."""
+    t = torch.arange(2 * RATE).double() / RATE
+    parts = []
+    for bar in range(16):
+        chord = CHORDS["A"][bar % 2]
+        pitches = [*chord, *([m + 12 for m in chord] + [m + 24 for m in chord]) * (bar // 4 % 2)]
+        hz = [440 * 2 ** ((m - 69) / 12) for m in pitches]
+        parts.append(0.05 * sum(torch.sin(2 * math.pi * f * t) for f in hz))
+    found = structure(Audio(torch.cat(parts).float()[None], RATE))
+    np.testing.assert_allclose(found.boundaries.numpy(), [8, 16, 24], atol=0.8)
+
+
+def test_sections_of_known_pieces_begin_where_they_are_found(sections):
+    hits = found = known = 0
+    for excerpt in sections:
+        edges = np.array([t for t, _ in excerpt.truth["sections"] if 2 < t < 38])
+        heard = structure(excerpt.audio).boundaries.numpy()
+        hits += len(mir_eval.util.match_events(edges, heard, 1.0))
+        found, known = found + len(heard), known + len(edges)
+    # As many moments at random would score 0.2.
+    assert 2 * hits / (found + known) > 0.4
 
 
 def test_silence_short_input_and_refusals():

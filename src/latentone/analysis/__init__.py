@@ -20,6 +20,7 @@ from .chroma import (
     one_hot,
 )
 from .dynamics import Dynamics, dynamics, level_curve, smooth
+from .errors import ESTIMATORS, MATERIALS, EstimatorError, estimator_error
 from .f0 import F0, fundamental
 from .key import KEY_PROFILES, Key, key, key_of_pitch_classes
 from .onsets import Onsets, OnsetStrength, onset_strength, onsets, pick_peaks
@@ -29,14 +30,17 @@ from .structure import Structure, repetition, self_similarity, structure
 
 __all__ = [
     "CHROMA_SETTINGS",
+    "ESTIMATORS",
     "F0",
     "KEY_PROFILES",
+    "MATERIALS",
     "VOCABULARIES",
     "ChordSpan",
     "Chroma",
     "ChromaSpec",
     "Chromagram",
     "Dynamics",
+    "EstimatorError",
     "Key",
     "Melody",
     "OnsetStrength",
@@ -49,6 +53,7 @@ __all__ = [
     "chroma",
     "chroma_filterbank",
     "dynamics",
+    "estimator_error",
     "fundamental",
     "key",
     "key_of_pitch_classes",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..audio import Audio
 from .onsets import OnsetStrength, onset_strength
@@ -21,12 +22,16 @@ from .pitchgram import Pitchgram, fold, pitchgram
 __all__ = ["Rhythm", "rhythm", "tempo_of", "track_beats"]
 
 USUAL_BPM = 110.0
-USUAL_OCTAVES = 0.8
+USUAL_OCTAVES = 1.0
 """Width of the preference for the usual tempo, as a standard deviation in octaves."""
-MULTIPLES = {0.5: 0.3, 1.0: 1.0, 2.0: 1.0, 4.0: 1.0}
-"""How much similarity at a multiple of the beat speaks for it: halves, and bars of two and four."""
+MULTIPLES = {0.25: 0.3, 0.5: 0.1, 1.0: 1.0, 2.0: 0.5, 4.0: 0.2}
+"""How much similarity at a multiple of the beat speaks for it: parts of it, and two and four."""
 TIGHTNESS = 300.0
 """Cost of leaving the tempo, per squared natural logarithm of the ratio of intervals."""
+BASS, STROKE = 1.0, 0.3
+"""What a rise of the low band and of all bands counts for a downbeat, beside change of harmony."""
+REACH = 3
+"""Frames to both sides of a beat in which its stroke is looked for."""
 SHORTEST_SECONDS = 1.0
 
 
@@ -163,16 +168,18 @@ def _bars(beats: Tensor, onsets: OnsetStrength, pitches: Pitchgram) -> tuple[int
     """Beats in a bar, and the index of the first downbeat."""
     if len(beats) < 8:
         return 4, 0
-    chroma = pitches.mean_between(fold(pitches.compressed), beats)
+    chroma = pitches.mean_between(fold(pitches.compressed), beats).double().cpu()
     chroma = chroma / chroma.norm(dim=0, keepdim=True).clamp_min(1e-9)
+    # Row n holds the beats n - 1 and n: a chord lasts for two beats or more.
+    pairs = F.pad(chroma[None], (1, 1), mode="replicate")[0].unfold(1, 2, 1).sum(-1)
     change = torch.zeros(len(beats), dtype=torch.float64)
-    change[1:-1] = (1 - (chroma[:, 1:] * chroma[:, :-1]).sum(0)).double().cpu()
-    low = onsets.bands[0].double().cpu()
-    reach = 3
-    window = torch.nn.functional.max_pool1d(low[None, None], 2 * reach + 1, 1, reach)[0, 0]
-    index = (beats * onsets.frame_rate).round().long().clamp(0, len(low) - 1)
+    change[1:-1] = 1 - torch.cosine_similarity(pairs[:, 2:], pairs[:, :-2], dim=0)
     cue = change / change.std().clamp_min(1e-9)
-    cue = cue + 0.4 * window[index] / low.std().clamp_min(1e-9)
+    index = (beats * onsets.frame_rate).round().long().clamp(0, len(onsets.strength) - 1)
+    for weight, rise in ((BASS, onsets.bands[0]), (STROKE, onsets.strength)):
+        rise = rise.double().cpu()
+        near = F.max_pool1d(rise[None, None], 2 * REACH + 1, 1, REACH)[0, 0, index]
+        cue = cue + weight * near / rise.std().clamp_min(1e-9)
     scores = {}
     for size in (4, 3):
         for first in range(size):

@@ -23,8 +23,10 @@ __all__ = ["Structure", "repetition", "self_similarity", "structure"]
 FRAME_RATE = 2.0
 KERNEL_SECONDS = 8.0
 """How far novelty looks to each side."""
-NOVELTY = 0.06
+NOVELTY = 0.02
 """What a boundary must stand out by, as a difference of mean cosines."""
+HARMONY = 0.5
+"""Norm of the pitch classes beside the octaves: who plays marks a section, chords come back."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,7 +86,7 @@ def structure(
 
 
 def _features(pitches: Pitchgram, hop: int) -> Tensor:
-    """Pitch classes and octaves, each of norm 1, `(24 or fewer, N)`, averaged over `hop` frames."""
+    """Pitch classes and octaves, norms `HARMONY` and 1, `(19, N)`, averaged over `hop` frames."""
     values = pitches.compressed
     if not values.shape[1]:
         return values[:19]
@@ -94,7 +96,8 @@ def _features(pitches: Pitchgram, hop: int) -> Tensor:
     parts = [fold(values), values.reshape(7, 12, -1).sum(1)]
     # What all frames share (tuning of the ear, the sound of the band) says nothing.
     parts = [part - part.mean(1, keepdim=True) for part in parts]
-    return torch.cat([part / (part.norm(dim=0) + 1e-6) for part in parts])
+    classes, octaves = (part / (part.norm(dim=0) + 1e-6) for part in parts)
+    return torch.cat([HARMONY * classes, octaves])
 
 
 def self_similarity(features: Tensor) -> Tensor:
