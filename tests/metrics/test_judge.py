@@ -63,6 +63,15 @@ def test_a_copied_file_is_near_and_others_are_not():
     assert near_copies(x, y, ["one"] * 120) == ()  # nothing is known of how tracks differ
 
 
+def test_a_share_that_no_sound_has_is_not_surely_nothing():
+    """Of 40 sounds none is right: Wilson's interval ends at z^2 / (40 + z^2), not at 0."""
+    rows = [{"right": 0.0, "near": 0.25} for _ in range(40)]
+    scores = mean_scores(rows, [str(i) for i in range(40)], resamples=20)
+    z2 = 1.959964**2
+    assert scores["right"].interval[:2] == pytest.approx((0, z2 / (40 + z2)), abs=1e-6)
+    assert scores["near"].interval[:2] == (0.25, 0.25)
+
+
 def test_means_and_intervals_are_those_of_the_central_limit():
     x = torch.randn(400, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     rows = [{"a": float(v), "b": math.nan if i else 1.0} for i, v in enumerate(x)]

@@ -90,7 +90,7 @@ def mean_scores(
 
     Returns:
         Scores in the order in which names appear; the standard deviation over sounds is the
-        detail `std`.
+        detail `std`. Where all values are 0 or 1 the mean is a share, and its interval that of one.
 
     Raises:
         ValueError: not a track for each sound.
@@ -104,13 +104,16 @@ def mean_scores(
             continue
         x = torch.tensor([values[i][name] for i in rows], dtype=torch.float64)
         groups = [tracks[i] for i in rows]
+        share = bool(((x == 0) | (x == 1)).all())
 
-        def mean(_: torch.Tensor, y: torch.Tensor) -> Score:
+        def mean(_: torch.Tensor, y: torch.Tensor, share: bool = share) -> Score:
             return Score(
                 value=float(y.mean()),
                 items=(0, len(y)),
                 settings=dict(settings or {}),
                 details={"std": float(y.std(correction=0))},
+                bounds=(0.0, 1.0) if share else (None, None),
+                share_of=len(y) if share else None,
             )
 
         if resamples < 2 or len(set(groups)) < 2:
@@ -126,7 +129,9 @@ def mean_scores(
             rng=torch.Generator().manual_seed(seed),
         )
         i = scores[name].interval
-        if i is not None:  # a mean lies among its values, whatever the spread of few tracks says
+        if (
+            i is not None and not share
+        ):  # a mean lies among its values, whatever the spread of few tracks says
             low, high = max(i.low, float(x.min())), min(i.high, float(x.max()))
             scores[name] = replace(scores[name], interval=i._replace(low=low, high=high))
     return scores

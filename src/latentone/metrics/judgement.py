@@ -60,11 +60,25 @@ class Judgement:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for `metrics.json`, without any number that is not finite."""
+        """Plain data for `metrics.json`, without any number that is not finite.
+
+        Sounds are named by their path inside their folder.
+        """
+        roots = [Path(m.root) for m in self.manifests]
         failures = [{f.path: f.reason for f in m.failures} for m in self.manifests]
+        embeddings = {}
         for found in self.embeddings:
-            failures[0] |= found.reference.failures
-            failures[1] |= found.generated.failures
+            for failed, side, folder in zip(
+                failures, (found.reference, found.generated), roots, strict=True
+            ):
+                failed |= {_inside(folder, path): why for path, why in side.failures.items()}
+            plain_found = found.to_json()
+            outliers = plain_found["outliers"]
+            embeddings[found.column] = {
+                **plain_found,
+                "outliers": {_inside(roots[1], path): value for path, value in outliers.items()},
+                "nearer_than_tracks": [_inside(roots[1], path) for path in found.near],
+            }
         sets = {
             name: {
                 "folder": str(folder),
@@ -89,7 +103,7 @@ class Judgement:
                 **sets,
                 "settings": self.settings,
                 "warnings": self.notes,
-                "embeddings": {e.column: e.to_json() for e in self.embeddings},
+                "embeddings": embeddings,
                 **{
                     group: {
                         "generated": {n: plain_score(s) for n, s in generated.items()},
@@ -108,6 +122,12 @@ class Judgement:
                 },
             }
         )
+
+
+def _inside(folder: Path, path: str | Path) -> str:
+    """A path inside a folder, as it is called there; others as they are."""
+    path = Path(path)
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
 
 
 def plain(value: Any) -> Any:

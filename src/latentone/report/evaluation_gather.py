@@ -164,7 +164,9 @@ def _headlines(found: Judgement) -> tuple[Headline, ...]:
                     title=name.replace("_", " ").capitalize(),
                     value=number(score.value),
                     between=_between_words(score),
-                    text=f"{metric.about[:1].upper()}{metric.about[1:]}. {limit(metric)}".strip(),
+                    text=". ".join(
+                        t[:1].upper() + t[1:] for t in (metric.about, limit(metric)) if t
+                    ),
                 )
             )
     return tuple(cards)
