@@ -38,7 +38,7 @@ RATE = 24000
 SECONDS = 16.0
 PAIR_SECONDS = 3.0
 """Of every piece, for metrics of reconstruction."""
-STEREO = "stereo_error"
+STEREO = ("stereo_error", "balance_error")
 
 
 def music(seed: int, rounds: int, renderer: Renderer) -> list[Known]:
@@ -116,7 +116,7 @@ def main() -> None:
     few = held_out[: arguments.pairs]
     judges: dict[str, tuple[Callable[[Known, Audio], dict[str, float]], dict]] = {
         # The music has one channel.
-        "reconstruction": (reconstruction(), {n: m for n, m in METRICS.items() if n != STEREO}),
+        "reconstruction": (reconstruction(), {n: m for n, m in METRICS.items() if n not in STEREO}),
         "likeness": (lambda known, audio: likeness(known[0], audio), LIKENESS),
         "adherence": (lambda known, audio: adherence(audio, known[1]), ADHERENCE),
     }

@@ -126,6 +126,12 @@ def test_loops_and_notes_are_measured_on_demand(folders):
     assert loops["length_error"]["value"] == pytest.approx(-27 / 2, abs=0.01)
     assert notes["pitch_accuracy"]["value"] == 1 and abs(notes["pitch_error"]["value"]) < 5
     assert found["wholes"]["timbre within"]["value"] < 1
+    # Noise has no pitch, so there is nothing to hear variety in.
+    assert notes["pitch"]["value"] == pytest.approx(57, abs=0.1)
+    assert notes["pitch_entropy"]["value"] == notes["asked_pitch_entropy"]["value"] == 0
+    assert notes["pitch_entropy"]["items"] == [0, 6]
+    assert "pitch_entropy" not in found["notes"]["reference"]
+    assert "pitch entropy" in page
     for heading in ("As loops", "As single notes", "Of the generated set as a whole"):
         assert heading in page
 
@@ -147,6 +153,10 @@ def test_pairs_are_measured_and_what_has_no_partner_is_said(folders):
     for each in halved:
         assert each["rms_difference"] == pytest.approx(-6.02, abs=0.01)
         assert each["si_sdr"] > 60
+        assert each["covered"] == 1 and each["chroma_cosine"] == pytest.approx(1, abs=1e-3)
+        assert "f0_error" not in each  # noise is no voice
+    assert found["pairs"]["each"]["song4"]["covered"] == 1 / 2
+    assert scores["rhythm_f1"]["items"] == [0, 5] and "chroma cosine" in page
     assert "Pair by pair" in page
     assert ("visqol" in scores) == (find_spec("visqol") is not None)
     said = " ".join(found["warnings"])
@@ -156,6 +166,42 @@ def test_pairs_are_measured_and_what_has_no_partner_is_said(folders):
         (folders / "loud" / f"song{i}.wav").unlink()
     with pytest.raises(ValueError, match="nothing is paired"):
         evaluate(folders, "loud", paired=True)
+
+
+def test_seams_in_sidecars_are_measured(folders, capsys):
+    """Two tones, joined after a second with and without a click."""
+    t = torch.arange(2 * RATE) / RATE
+    smooth = 0.3 * torch.sin(2 * torch.pi * 220 * t)
+    torn = smooth * torch.where(t < 1, 1.0, -1.0) + 0.2 * (t >= 1)
+    for i in range(6):
+        for name, x in (("real", smooth), ("same", torn)):
+            Audio(x[None], RATE).save(folders / name / f"song{i}.wav")
+            (folders / name / f"song{i}.json").write_text(json.dumps({"seams": [1.0, 5.0]}))
+    (folders / "same" / "song0.json").write_text(json.dumps({"seams": [-1.0]}))
+    found, page = evaluate(folders, "same", structure=True, measured=6)
+    torn, smooth = (found["coherence"][side]["seam_jump"] for side in ("generated", "reference"))
+    assert torn["items"] == [0, 5] and smooth["items"] == [0, 6]
+    assert torn["value"] > 3 * smooth["value"]
+    assert found["coherence"]["generated"]["self_similarity"]["items"] == [0, 6]
+    assert found["coherence_compared"]["seam_jump"]["distance"] > 3
+    assert any("song0.wav: 'seams' cannot be read" in w for w in found["warnings"])
+    assert "seam jump" in page and "seam jump" in capsys.readouterr().out
+
+
+def test_texts_and_timbre_have_intervals_by_track(folders):
+    for i in range(6):
+        hz, t = 440 * 2 ** ((i % 3 - 9) / 12), torch.arange(RATE) / RATE
+        weights = (1, 0.5, 0.25) if i < 3 else (0.1, 1, 0.8)
+        x = sum(w * torch.sin(2 * torch.pi * hz * (k + 1) * t) for k, w in enumerate(weights))
+        Audio(0.2 * x[None], RATE).save(folders / "same" / f"song{i}.wav")
+        facts = {"pitch": 60 + i % 3, "instrument": "ab"[i // 3], "caption": f"a note {i}"}
+        (folders / "same" / f"song{i}.json").write_text(json.dumps(facts))
+    found, _ = evaluate(folders, "same", notes=True, embedding=("logmel", "joint"))
+    for name in ("text similarity", "text to audio recall@1", "timbre identified"):
+        whole = found["wholes"][name]
+        assert whole["interval"] is not None and whole["items"] == 6, name
+    assert found["wholes"]["timbre within"]["interval"] is None
+    assert found["wholes"]["text to audio median rank"]["interval"] is None
 
 
 def test_a_folder_against_itself_says_what_is_still_meaningful(folders):
@@ -202,4 +248,4 @@ def test_the_command_line_takes_it_and_refuses_what_makes_no_sense(folders, caps
     assert main([*argv, "--embedding", "no_such_model"]) == 2
     (folders / "file").write_text("")
     assert main([*argv, "-o", str(folders / "file")]) == 2
-    assert "--out takes a folder" in capsys.readouterr().err
+    assert "is a file; name a new folder" in capsys.readouterr().err

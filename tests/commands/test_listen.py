@@ -122,6 +122,24 @@ def test_wrong_requests(folders, capsys):
     assert not (folders / "t").exists()
 
 
+def test_unusable_outputs_are_found_before_the_work(folders, capsys, monkeypatch):
+    def work(*_, **__):
+        raise AssertionError("worked before looking where the test goes")
+
+    for name in ("build_mushra", "build_pairs", "analyse"):
+        monkeypatch.setattr(f"latentone.listening.{name}", work)
+    file = folders / "a" / "one.wav"
+    for out in (file, file / "t", file / "t" / "deeper"):
+        for argv in (["mushra", folders / "originals", folders / "b"], ["ab", *"ab"]):
+            paths = [folders / a if a in ("a", "b") else a for a in argv]
+            assert listen(*paths, "-o", out) == 2
+            said = capsys.readouterr().err
+            assert f"--out {out} cannot be written to" in said and "is a file" in said
+            assert "name a new folder" in said and "Errno" not in said
+    assert listen("results", folders / "none.json", "-o", file / "t") == 2
+    assert f"--out {file / 't'} cannot be written to" in capsys.readouterr().err
+
+
 def test_power(capsys):
     assert listen("power") == 0
     said = capsys.readouterr().out

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from latentone.metrics.distribution import kernel_distance, manifold_scores, median_distance
+from latentone.metrics.clusters import independent_items
+from latentone.metrics.distribution import (
+    frechet_infinity,
+    kernel_distance,
+    manifold_scores,
+    median_distance,
+)
 from latentone.metrics.sets import SET_METRICS, compare_sets, set_metric, thin
 
 TRACKS = [f"track {i // 10}" for i in range(300)]
@@ -136,3 +142,55 @@ def test_too_few_for_neighbours_leave_the_kernel():
     assert {"precision", "recall", "density", "coverage"} <= set(found.missing)
     truth = kernel_distance(vectors(0), vectors(1)[:4]).value
     assert found.scores["kernel"].value == truth
+
+
+def clustered(seed, tracks=40, windows=15, dims=8, between=0.9):
+    rng = torch.Generator().manual_seed(seed)
+    means = torch.randn(tracks, dims, generator=rng).repeat_interleave(windows, 0)
+    own = torch.randn(tracks * windows, dims, generator=rng)
+    return between**0.5 * means + (1 - between) ** 0.5 * own
+
+
+def test_equal_music_of_few_tracks_is_not_called_different_without_a_word():
+    """Windows of a track that say the same are worth one; unrelated ones are worth all."""
+    tracks = [f"track {i // 15}" for i in range(600)]
+    worth = independent_items(clustered(0), tracks)
+    assert worth == pytest.approx(40 / 0.9, rel=0.2)
+    assert independent_items(clustered(0, between=0.0), tracks) == pytest.approx(600, rel=0.3)
+    assert independent_items(clustered(0), ["one"] * 600) == 1
+    assert independent_items(torch.ones(6, 2), list("aabbcc")) == 6
+    found = compare_sets(clustered(1), clustered(2), tracks, tracks, resamples=20).scores
+    said = found["frechet"].details["bias_by_track"]
+    assert said == pytest.approx(found["frechet"].value, rel=0.6)
+    assert said > 5 * found["frechet"].details["bias"]
+    assert any("halves of the reference" in note for note in found["frechet"].warnings)
+    plain = [f"{i}" for i in range(600)]
+    unrelated = compare_sets(
+        clustered(1, between=0.0), clustered(2, between=0.0), plain, plain, resamples=0
+    ).scores["frechet"]
+    assert not any("halves" in note for note in unrelated.warnings)
+
+
+def test_infinity_follows_tracks_and_has_an_interval():
+    """The line over windows of few tracks stays where it is; over tracks it falls towards 0."""
+    tracks = [f"track {i // 15}" for i in range(600)]
+    by_track, by_window = 0.0, 0.0
+    for seed in range(20):
+        x, y = clustered(2 * seed, tracks=80), clustered(2 * seed + 1)
+        by_track += frechet_infinity(x, y, groups=tracks).value / 20
+        by_window += frechet_infinity(x, y).value / 20
+    of = [f"track {i // 15}" for i in range(1200)]
+    score = compare_sets(x, y, of, tracks, resamples=12).scores["frechet_infinity"]
+    # What is left is the bias of the reference, which is said.
+    assert by_track == pytest.approx(score.details["reference_bias"], abs=0.2)
+    assert by_window > 2.5 * by_track
+    low, high = score.interval[:2]
+    assert low <= score.value <= high and high - low > 0.1
+    assert score.interval.groups == (80, 40) and score.settings["by_track"]
+
+
+def test_a_lost_interval_says_why():
+    found = compare_sets(vectors(0), vectors(1)[:10], TRACKS, ["a"] * 5 + ["b"] * 5, resamples=10)
+    assert found.scores["kernel"].interval is not None
+    lost = found.scores["precision"]
+    assert lost.interval is None and any("no interval" in note for note in lost.warnings)

@@ -4,15 +4,9 @@ import pytest
 import torch
 
 from latentone.audio import Audio
-from latentone.metrics.copies import (
-    CHROMA_LEAST,
-    FEW,
-    MEL_LEAST,
-    MOST,
-    SoundSet,
-    find_copies,
-)
+from latentone.metrics.copies import CHROMA_LEAST, MEL_LEAST, MOST, SoundSet, find_copies
 from latentone.metrics.excerpts import best_match, coarse_scores, excerpt_seconds, trace
+from latentone.metrics.nearness import FEW
 from latentone.metrics.runs import aligned_distances, audible_windows
 
 RATE = 24_000
@@ -184,6 +178,45 @@ def test_few_tracks_are_judged_by_correlation_alone(training):
     one = find_copies(sounds(training[:2], ["a", "a"]), sounds([training[0]], prefix="g"))
     assert "one track" in one.limits.warnings[0] and one.flagged == ("g0",)
     assert one.limits.chroma == CHROMA_LEAST
+
+
+def test_equal_sounds_are_flagged_whatever_the_limits(training):
+    """Too few tracks for a distance, too short for an excerpt, and equal all the same."""
+    hits = [x[: RATE // 2] for x in training[:3]]
+    found = find_copies(sounds(hits), sounds([*hits, tune(9)[: RATE // 2]], prefix="g"))
+    assert found.flagged == ("g0", "g1", "g2") and found.uncompared == {"g3": "short"}
+    for i in range(3):
+        near = found.neighbours[f"g{i}"][0]
+        assert near.name == f"t{i}" and near.reasons == ("equal",) and near.distance == 0
+    # Equal for a run of three windows, to a training set whose own distances are 0.
+    twice, made = sounds([*training, *training]), sounds([tune(300)], prefix="g")
+    assert find_copies(twice, made).neighbours["g0"][0].reasons == ()
+    made.vectors[4:7] = twice.vectors[twice.file == 5][2:5]
+    assert find_copies(twice, made).neighbours["g0"][0].reasons == ("equal",)
+
+
+def test_equal_samples_need_no_windows(training):
+    clicks = [x[:480] for x in training[:2]]
+
+    def without_windows(tunes, digests, prefix):
+        whole = vars(sounds(tunes, prefix=prefix))
+        none = {"vectors": whole["vectors"][:0], "file": whole["file"][:0]}
+        return SoundSet(**{**whole, **none, "digests": digests})
+
+    generated = without_windows([clicks[1], clicks[0], torch.zeros(480)], ("b", "x", ""), "g")
+    found = find_copies(without_windows(clicks, ("a", "b"), "t"), generated, candidates=1)
+    assert found.neighbours["g0"][0].name == "t1" and found.flagged == ("g0",)
+    assert found.uncompared == {"g1": "short", "g2": "silent"}
+
+
+def test_what_could_not_be_compared_is_told_apart(training):
+    t = torch.arange(4 * RATE) / RATE
+    drone = 0.1 * torch.sin(2 * torch.pi * 220 * t)
+    made = [tune(50), tune(51)[: RATE // 2], drone[RATE : 3 * RATE]]
+    few = find_copies(sounds(training[:3]), sounds(made, prefix="g"))
+    assert few.uncompared["g1"] == "short" and "g0" not in few.uncompared
+    # With a limit for the distance, all of them are compared.
+    assert find_copies(sounds(training), sounds(made, prefix="g")).uncompared == {}
 
 
 def test_requests_that_make_no_sense_are_refused(training):

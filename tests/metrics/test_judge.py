@@ -65,11 +65,33 @@ def test_a_copied_file_is_near_and_others_are_not():
 
 def test_a_share_that_no_sound_has_is_not_surely_nothing():
     """Of 40 sounds none is right: Wilson's interval ends at z^2 / (40 + z^2), not at 0."""
-    rows = [{"right": 0.0, "near": 0.25} for _ in range(40)]
+    rows = [{"key_accuracy": 0.0, "stereo_error": 0.0, "beat_f1": 0.25} for _ in range(40)]
     scores = mean_scores(rows, [str(i) for i in range(40)], resamples=20)
     z2 = 1.959964**2
-    assert scores["right"].interval[:2] == pytest.approx((0, z2 / (40 + z2)), abs=1e-6)
-    assert scores["near"].interval[:2] == (0.25, 0.25)
+    assert scores["key_accuracy"].interval[:2] == pytest.approx((0, z2 / (40 + z2)), abs=1e-6)
+    # What is a number by definition, and 0 throughout, is 0.
+    assert scores["stereo_error"].interval[:2] == (0, 0)
+    assert scores["beat_f1"].interval[:2] == (0.25, 0.25)
+
+
+def test_means_over_sounds_resample_tracks():
+    """Ten tracks of ten equal values know as much as ten values."""
+    rng = torch.Generator().manual_seed(0)
+    values = torch.randn(10, generator=rng).tolist()
+    rows = [{"x": v} for v in values for _ in range(10)]
+    tracks = [f"track {i}" for i in range(10) for _ in range(10)]
+    found = mean_scores(rows, tracks, resamples=800)["x"]
+    expected = float(torch.tensor(values).std()) / 10**0.5
+    assert found.details["standard_error"] == pytest.approx(expected, rel=0.15)
+    assert found.interval.groups == (0, 10)
+
+
+def test_differences_to_either_side_do_not_cancel():
+    rows = [{"loudness_difference": 6.0, "tempo": 1.0}, {"loudness_difference": -6.0, "tempo": -1}]
+    found = mean_scores(rows, ["a", "b"], resamples=0)
+    assert found["loudness_difference"].value == 6
+    assert found["loudness_difference"].details["signed"] == 0
+    assert found["tempo"].value == 0
 
 
 def test_means_and_intervals_are_those_of_the_central_limit():

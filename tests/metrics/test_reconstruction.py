@@ -115,3 +115,25 @@ def test_stft_distance_is_auralosss():
     a, b = x[:, :1], y[:, :1]
     expected = octaves(a, b).item()
     assert MultiResolutionSTFT("octaves")(a, b).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_channels_are_pooled_and_a_dead_one_is_heard():
+    rng = torch.Generator().manual_seed(3)
+    x = 0.1 * torch.randn(2, RATE, generator=rng)
+    dead = x * torch.tensor([[1.0], [0.0]])
+    found = reconstruction_metrics(x, dead, RATE)
+    share = float(x[1].square().sum() / x.square().sum())
+    assert found["snr"] == pytest.approx(-10 * math.log10(share), abs=1e-3)
+    assert found["rms_difference"] == pytest.approx(10 * math.log10(1 - share), abs=1e-3)
+    assert found["balance_error"] > 60
+    soft = reconstruction_metrics(x, x * torch.tensor([[1.0], [0.5]]), RATE)
+    assert soft["balance_error"] == pytest.approx(20 * math.log10(2), abs=1e-6)
+    assert soft["stereo_error"] == pytest.approx(0, abs=1e-6)
+
+
+def test_louder_is_more_and_compressed_is_less():
+    x = 0.1 * torch.randn(1, RATE, generator=torch.Generator().manual_seed(4))
+    louder = reconstruction_metrics(x, 2 * x, RATE)
+    assert louder["rms_difference"] == pytest.approx(6.0206, abs=1e-3)
+    assert louder["loudness_difference"] == pytest.approx(6.0206, abs=1e-2)
+    assert reconstruction_metrics(x, x.clamp(-0.1, 0.1), RATE)["crest_difference"] < -3

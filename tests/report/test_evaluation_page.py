@@ -8,9 +8,12 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import torch
 
+from latentone.analysis import estimator_error
+from latentone.metrics.control import ADHERENCE
 from latentone.report.document import document, scroll_table
 from latentone.report.evaluation import Evaluation, Headline, Table, render_evaluation
 from latentone.report.evaluation_pictures import plane
+from latentone.report.evaluation_tables import limit
 from latentone.report.histogram import binned, histogram
 from latentone.report.scatter import Dot, scatter
 
@@ -123,3 +126,16 @@ def test_a_table_has_a_head_for_every_cell_and_a_caption() -> None:
     assert 'class="unseen"' in scroll_table(("a",), [], caption="All", headed=True)
     page = document("", title="t", over="o", lead="l")
     assert "<dl" not in page and 'lang="en"' in page
+
+
+@pytest.mark.parametrize("name", ["tempo_accuracy", "key_score", "downbeat_f1", "melody_accuracy"])
+def test_the_error_of_its_own_estimator_stands_beside_a_number(name: str) -> None:
+    metric = ADHERENCE[name]
+    assert metric.estimator is not None
+    said = limit(metric)
+    for material in ("synthesised", "pop909"):
+        error = estimator_error(metric.estimator, material)
+        assert error is not None and f"{error.mean:.3g} {material}" in said
+    others = {limit(m) for n, m in ADHERENCE.items() if m.estimator != metric.estimator}
+    assert said not in others
+    assert limit(metric._replace(estimator=None)) == ""

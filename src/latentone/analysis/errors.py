@@ -16,7 +16,7 @@ __all__ = ["ESTIMATORS", "MATERIALS", "EstimatorError", "estimator_error"]
 
 Material = Literal["synthesised", "sampled", "pop909", "recordings"]
 
-MATERIALS: dict[str, str] = {
+MATERIALS: dict[Material, str] = {
     "synthesised": "pieces of the composer, played by the project's synthesisers",
     "sampled": "pieces of the composer, played by the recorded instruments of a SoundFont",
     "pop909": "arrangements of pop songs as people played them, through the same SoundFont",

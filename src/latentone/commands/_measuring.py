@@ -47,22 +47,28 @@ def judge(
 
 
 def wholes(
-    names: Sequence[str], generated: Folder, cache: Path, *, notes: bool
+    names: Sequence[str],
+    generated: Folder,
+    cache: Path,
+    *,
+    notes: bool,
+    resamples: int,
+    seed: int,
 ) -> dict[str, Whole]:
     """What needs the whole set: texts beside sounds, instruments, timbre of notes."""
-    from ..metrics.wholes import judge_heads, judge_texts, judge_timbre
+    from ..metrics.wholes import Resampling, judge_heads, judge_texts, judge_timbre
 
-    items = generated.manifest.items
+    root, items = Path(generated.manifest.root), generated.manifest.items
+    by_track = Resampling(tracks=generated.tracks, resamples=resamples, seed=seed)
+    captions = {root / i.path: i.caption for i in items if i.caption}
     found: dict[str, Whole] = {}
-    root = Path(generated.manifest.root)
     for name in names:
         embedding = open_embedding(name)
         embedded = embed_folder(generated, embedding, cache, quiet=True).embedded
-        captions = {root / i.path: i.caption for i in items if i.caption}
-        found |= judge_texts(embedding, embedded, captions)
-        found |= judge_heads(embedding, embedded, {root / i.path: i for i in items})
+        found |= judge_texts(embedding, embedded, captions, by_track)
+        found |= judge_heads(embedding, embedded, {root / i.path: i for i in items}, by_track)
     if notes:
-        found |= judge_timbre([(root / i.path, i.metadata) for i in items])
+        found |= judge_timbre([(root / i.path, i.metadata) for i in items], by_track)
     return found
 
 

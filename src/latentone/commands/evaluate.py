@@ -4,10 +4,11 @@
     latentone evaluate real_sounds generated --embedding logmel --embedding run/codec
     latentone evaluate originals reconstructions --paired
 
-Files of both folders are cut into windows, embedded, and compared as sets; every number has an
+Files of both folders are cut into windows, embedded, and compared as sets; numbers have an
 interval by resampling tracks. Sounds with a .json beside them (tempo, key, chords, as `corpus`
-writes) are held to it. Vectors are kept in --cache, so that a set is embedded once. Writes
-metrics.json and index.html; see docs/evaluation.md for what each number means.
+writes) are held to it; seconds in its `seams` say where pieces were joined. Vectors are kept in
+--cache, so that a set is embedded once. Writes metrics.json and index.html; see docs/evaluation.md
+for what each number means.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ import tyro
 
 from ._embedding import CACHE, Folder
 from ._measuring import judge, listen, pairs, wholes
+from ._output import check_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..metrics.distribution import Score
+    from ..metrics.files import Measured
     from ..metrics.judgement import Judgement
 
 __all__ = ["Args", "run"]
@@ -52,14 +58,17 @@ class Args:
     workers: int = 0
     """Processes that embed beside this one; they are worth it from minutes of work on."""
     paired: bool = False
-    """Files of equal name belong together, as originals and reconstructions: measure each pair."""
+    """Files of equal name belong together, as originals and reconstructions: measure each pair,
+    by its waves, by what of melody, harmony, dynamics, rhythm and form comes back, and, where the
+    original is a single voice, by f0 and voicing."""
     structure: bool = True
-    """Measure coherence over time: drift of key and tempo, repetition."""
+    """Measure coherence over time: drift of key and tempo, repetition, and how smooth the seams
+    are (`seams` in a sound's .json, seconds)."""
     loops: bool = False
     """Measure how well each sound goes round as a loop."""
     notes: bool = False
     """Measure each sound as a single note: pitch (`pitch` in its .json, a MIDI number), attack,
-    and how alike notes of one instrument sound."""
+    how varied the pitches of the set are, and how alike notes of one instrument sound."""
     resamples: int = 100
     """Bootstrap resamples by track; 0 gives no intervals."""
     windows: int = 10_000
@@ -105,8 +114,8 @@ def _check(args: Args) -> None:
             "expected 2 or more --windows and --seconds above 0, got "
             f"{args.windows} and {args.seconds}"
         )
-    if args.out.is_file():
-        raise ValueError(f"{args.out} is a file; --out takes a folder")
+    check_folder(args.out, "--out")
+    check_folder(args.cache, "--cache")
 
 
 def _judge(args: Args) -> Judgement:
@@ -145,11 +154,12 @@ def _judge(args: Args) -> Judgement:
                     seed=seed,
                 )
             )
+        if group == "notes":
+            for side, folder, scores in zip(measured, folders, sides, strict=True):
+                scores |= _variety(side, folder, resamples, seed)
         if any(sides):
             means[group] = tuple(sides)
-    coherent = [
-        [m.groups["coherence"] for m in side if "coherence" in m.groups] for side in measured
-    ]
+    coherent = [[m for m in side if "coherence" in m.groups] for side in measured]
     manifests = folders[0].manifest, folders[1].manifest
     notes = folder_warnings(
         (args.reference, args.generated), manifests, (measured[0], measured[1]), embeddings
@@ -161,8 +171,21 @@ def _judge(args: Args) -> Judgement:
         embeddings=embeddings,
         measured=(measured[0], measured[1]),
         means=means,
-        coherence=compare_coherence(*coherent) if all(coherent) else {},
-        wholes=wholes(names, folders[1], args.cache, notes=args.notes),
+        coherence=compare_coherence(
+            *([m.groups["coherence"] for m in side] for side in coherent),
+            reference_tracks=[m.track for m in coherent[0]],
+            generated_tracks=[m.track for m in coherent[1]],
+        )
+        if all(coherent)
+        else {},
+        wholes=wholes(
+            names,
+            folders[1],
+            args.cache,
+            notes=args.notes,
+            resamples=args.resamples,
+            seed=args.seed,
+        ),
         pairs=paired,
         notes=(*notes, *(() if paired is None else _first(paired.notes))),
         settings={
@@ -170,6 +193,24 @@ def _judge(args: Args) -> Judgement:
             **{name: getattr(args, name) for name in SETTINGS},
             "listened_seconds": wanted.seconds,
         },
+    )
+
+
+def _variety(
+    side: Sequence[Measured], folder: Folder, resamples: int, seed: int
+) -> dict[str, Score]:
+    """How varied the pitches are, where sounds are notes."""
+    from ..metrics.notes import pitch_variety
+
+    facts = {Path(folder.manifest.root) / i.path: i.metadata for i in folder.manifest.items}
+    heard = [m for m in side if m.groups.get("notes")]
+    asked = [facts.get(m.path, {}).get("pitch") for m in heard]
+    return pitch_variety(
+        [m.groups["notes"].get("pitch") for m in heard],
+        [float(p) if isinstance(p, int | float) else None for p in asked],
+        [m.track for m in heard],
+        resamples=resamples,
+        seed=seed,
     )
 
 

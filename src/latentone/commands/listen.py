@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from ._output import check_folder
+
 if TYPE_CHECKING:
     from ..listening import Design, Question, Settings
     from ..listening.design import Kind
@@ -170,6 +172,9 @@ def _make(args: Mushra | Ab | Abx | Pairs | Questions) -> int:
     from ..listening.folders import named_folders
 
     folders = named_folders(args.systems)
+    check_folder(args.out, "--out")
+    # The test is written beside that folder, and renamed when it is whole.
+    check_folder(args.out.absolute().parent, "the folder around --out,")
     settings = _settings(args)
     with _Bar() as bar:
         if isinstance(args, Mushra):
@@ -255,6 +260,7 @@ def _results(args: Results) -> int:
 
     from ..listening import analyse, read_results, write_results
 
+    check_folder(args.out, "--out")
     design, results, left_out = read_results(args.files, leave_out=args.leave_out)
     found = analyse(design, results, rng=torch.Generator().manual_seed(args.seed))
     found["notes"] += [f"left out: {problem}" for problem in left_out]

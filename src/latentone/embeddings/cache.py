@@ -25,16 +25,30 @@ class EmbeddingCache:
     Args:
         folder: holds a database for every embedding; made when missing.
         embedding: whose vectors are kept.
+
+    Raises:
+        ValueError: the folder is a file, cannot be written to, or holds a damaged database.
     """
 
     def __init__(self, folder: str | Path, embedding: Embedding) -> None:
         self.path = Path(folder) / f"{embedding.name}-{embedding.fingerprint[:16]}.sqlite"
         self.dim = embedding.dim
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._open() as database:
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS files (key TEXT PRIMARY KEY, vectors BLOB)"
-            )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._open() as database:
+                database.execute(
+                    "CREATE TABLE IF NOT EXISTS files (key TEXT PRIMARY KEY, vectors BLOB)"
+                )
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise ValueError(
+                f"vectors cannot be kept in {folder}: {error.filename}: {error.strerror}; name "
+                "another folder for the cache"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise ValueError(
+                f"{self.path} cannot be used as a cache of vectors ({error}): delete it, or name "
+                "another folder for the cache"
+            ) from error
 
     @staticmethod
     def key(path: Path) -> str | None:

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from scipy import stats
 
+from ..metrics.distribution.wilson import wilson as share_interval
+
 __all__ = ["bootstrap", "d_prime", "holm", "resample", "signed_rank", "t_interval", "wilson"]
 
 RESAMPLES = 2000
@@ -73,19 +75,8 @@ def bootstrap(
 
 
 def wilson(hits: float, count: float, level: float = LEVEL) -> Pair | None:
-    """The interval of a share `hits / count` (Wilson 1927); None of nothing.
-
-    Solves |p - hits / n| = z sqrt(p (1 - p) / n) for p, so it stays within [0, 1] and has a width
-    at 0 and 1, too.
-    """
-    if count <= 0:
-        return None
-    z = stats.norm.ppf((1 + level) / 2)
-    share, spread = hits / count, z * z / count
-    middle = share + spread / 2
-    half = z * np.sqrt(share * (1 - share) / count + spread / (4 * count))
-    ends = (middle - half) / (1 + spread), (middle + half) / (1 + spread)
-    return float(max(0.0, ends[0])), float(min(1.0, ends[1]))
+    """The interval of a share `hits / count` (Wilson 1927); None of nothing."""
+    return share_interval(hits / count, count, level) if count > 0 else None
 
 
 def signed_rank(differences: np.ndarray) -> float:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .excerpts import SIZES, Match, Trace, best_match, coarse_scores
-from .runs import aligned_distances
+from .nearness import EQUAL, FEW, SHARE, Ruler, calibrated
 
 __all__ = [
     "Copies",
@@ -24,19 +24,12 @@ __all__ = [
     "find_copies",
 ]
 
-SHARE = 0.01
-"""Share of unrelated sounds that the limits let through."""
 MEL_LEAST = {4.0: 0.8, 2.0: 0.9, 1.0: 0.96}
 CHROMA_LEAST = {4.0: 0.95, 2.0: 0.99, 1.0: 0.995}
 """Correlations below these are never flagged, by seconds of the excerpt: unrelated pieces of one
 style reach 0.7 and 0.92 in 4 s, two strokes that decay 0.95 and 0.99 in a second."""
 MOST = 0.985
 """The training set raises a limit to this at most: a copy with nothing done to it reaches 0.99."""
-CALIBRATED = 200
-"""Training sounds that the limits are read from; more are thinned evenly."""
-FEW = 20
-"""Training tracks below which nothing is flagged by its distance: what one in a hundred reaches
-cannot be read from so few, and leaving one of them out thins them visibly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +44,8 @@ class SoundSet:
     """Windows in one embedding, sound after sound, in order, `(N, D)`; silent ones left out."""
     file: Tensor
     """int64 `(N,)`, ascending: which sound a window is of."""
+    digests: tuple[str, ...] | None = None
+    """A hash of each sound's samples, empty for silence; None looks for no equal ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +73,8 @@ class Neighbour:
     """In the embedding, of the nearest runs of windows; infinite where there is none."""
     match: Match
     reasons: tuple[str, ...]
-    """Of `mel`, `chroma`, `distance`: which limits it goes beyond."""
+    """Of `equal`, `mel`, `chroma`, `distance`: equal samples or a run of equal windows, and which
+    limits it goes beyond."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +84,9 @@ class Copies:
     limits: Limits
     neighbours: dict[str, tuple[Neighbour, ...]]
     """By generated sound: what is flagged first, then by correlation."""
+    uncompared: dict[str, str]
+    """Sounds that could be compared for being equal at most, and are not: `silent`, `short` or
+    `steady`. That they are not flagged says nothing."""
 
     @property
     def flagged(self) -> tuple[str, ...]:
@@ -127,8 +126,7 @@ def find_copies(
             f"generated ones {generated.vectors.shape[1]}: embed both with the same model"
         )
     search = _Search(training, candidates)
-    every = -(-len(training.names) // CALIBRATED)
-    own = range(0, len(training.names), every) if limits is None else range(0)
+    own = calibrated(len(training.names)) if limits is None else range(0)
     total, done = len(own) + len(generated.names), 0
 
     def step() -> None:
@@ -139,24 +137,27 @@ def find_copies(
 
     if limits is None:
         limits = _limits(training, own, search, step)
-    neighbours = {}
+    neighbours, uncompared = {}, {}
     coarse = coarse_scores(generated.traces, training.traces)
-    standard = search.standard(generated.vectors)
+    same = _same_samples(training, generated)
     for i, name in enumerate(generated.names):
-        found = search.nearest(generated.traces[i], standard[generated.file == i], coarse[i])
+        vectors = generated.vectors[generated.file == i]
+        found = search.nearest(generated.traces[i], vectors, coarse[i], also=same[i])
         near = [
             Neighbour(
                 name=training.names[j],
                 distance=distance,
                 match=match,
-                reasons=_reasons(match, distance, limits),
+                reasons=_reasons(match, distance, limits, equal=j in same[i]),
             )
             for j, distance, match in found
         ]
         near.sort(key=lambda n: (-len(n.reasons), -n.match.mel, n.distance))
         neighbours[name] = tuple(near)
+        if why := _uncompared(near, generated.traces[i], limits):
+            uncompared[name] = why
         step()
-    return Copies(limits=limits, neighbours=neighbours)
+    return Copies(limits=limits, neighbours=neighbours, uncompared=uncompared)
 
 
 class _Search:
@@ -164,36 +165,30 @@ class _Search:
 
     def __init__(self, training: SoundSet, candidates: int) -> None:
         self.training, self.candidates = training, candidates
-        x = training.vectors.double()
-        self.mean = x.mean(0) if len(x) else x.new_zeros(x.shape[1])
-        spread = x.std(0, correction=0) if len(x) else torch.ones_like(self.mean)
-        self.scale = torch.where(spread > 1e-9, spread, torch.ones_like(spread))
-        self.vectors = self.standard(x)
-
-    def standard(self, x: Tensor) -> Tensor:
-        """In standard deviations of the training windows; an RMS over features, not a sum."""
-        return (x.double() - self.mean) / self.scale / x.shape[1] ** 0.5
+        self.ruler = Ruler(training.vectors, training.file, training.tracks)
 
     def nearest(
-        self, trace: Trace, vectors: Tensor, coarse: Tensor, track: str | None = None
+        self,
+        trace: Trace,
+        vectors: Tensor,
+        coarse: Tensor,
+        *,
+        without: str | None = None,
+        also: Sequence[int] = (),
     ) -> list[tuple[int, float, Match]]:
         """Candidates of all tracks but one: index, distance in the embedding, best match."""
         sounds = len(self.training.names)
-        distances = torch.full((sounds,), torch.inf, dtype=torch.float64)
-        if len(vectors) and len(self.vectors):
-            found = aligned_distances(vectors, self.vectors, self.training.file)
-            distances[: len(found)] = found
-        if track is not None:
-            other = torch.tensor([t != track for t in self.training.tracks])
-            distances = distances.masked_fill(~other, torch.inf)
-            coarse = coarse.masked_fill(~other, -torch.inf)
+        distances = self.ruler.distances(vectors, without=without)
+        if without is not None:
+            own = torch.tensor([track == without for track in self.training.tracks])
+            coarse = coarse.masked_fill(own, -torch.inf)
         count = min(self.candidates, sounds)
-        picks = distances.topk(count, largest=False).indices.tolist()
+        picks = [*also, *distances.topk(count, largest=False).indices.tolist()]
         picks += coarse.topk(count).indices.tolist()
         return [
             (j, float(distances[j]), best_match(trace, self.training.traces[j]))
             for j in dict.fromkeys(picks)
-            if track is None or self.training.tracks[j] != track
+            if without is None or self.training.tracks[j] != without
         ]
 
 
@@ -204,11 +199,9 @@ def _limits(training: SoundSet, own: range, search: _Search, step: Callable[[], 
     chroma: dict[float, list[float]] = {s: [] for s in SIZES}
     coarse = coarse_scores([training.traces[i] for i in own], training.traces)
     for row, i in enumerate(own):
-        vectors = search.vectors[training.file == i]
-        found = search.nearest(training.traces[i], vectors, coarse[row], training.tracks[i])
-        nearest = min((d for _, d, _ in found), default=torch.inf)
-        if nearest < torch.inf:
-            distances.append(nearest)
+        vectors = training.vectors[training.file == i]
+        found = search.nearest(training.traces[i], vectors, coarse[row], without=training.tracks[i])
+        distances.append(min((d for _, d, _ in found), default=torch.inf))
         for seconds in SIZES:
             matches = [m for _, _, m in found if m.seconds == seconds]
             if matches:
@@ -219,12 +212,13 @@ def _limits(training: SoundSet, own: range, search: _Search, step: Callable[[], 
     if tracks < 2:
         notes.append(
             "the training set is one track: nothing is known of how near different tracks are; "
-            "correlations are judged by fixed limits alone"
+            "correlations are judged by fixed limits alone, and equal sounds are found"
         )
     elif tracks < FEW:
         notes.append(
             f"the training set has {tracks} tracks: too few to say which distance is unusual, so "
-            f"sounds are judged by correlation alone; {FEW} tracks or more are needed"
+            "sounds are judged by correlation and for being equal alone; "
+            f"{FEW} tracks or more are needed"
         )
     high = [s for s in SIZES if len(mel[s]) and _quantile(mel[s], 1 - SHARE) > MOST]
     if high:
@@ -234,7 +228,7 @@ def _limits(training: SoundSet, own: range, search: _Search, step: Callable[[], 
             f"{lengths} s): sounds that correlate above {MOST} are flagged all the same"
         )
     return Limits(
-        distance=_quantile(distances, SHARE) if distances and tracks >= FEW else None,
+        distance=search.ruler.limit(distances),
         mel={s: _limit(mel[s], MEL_LEAST[s]) for s in SIZES},
         chroma={s: _limit(chroma[s], CHROMA_LEAST[s]) for s in SIZES},
         sounds=len(own),
@@ -251,11 +245,31 @@ def _limit(values: Sequence[float], least: float) -> float:
     return max(least, min(MOST, _quantile(values, 1 - SHARE) if values else least))
 
 
-def _reasons(match: Match, distance: float, limits: Limits) -> tuple[str, ...]:
-    found = []
+def _reasons(match: Match, distance: float, limits: Limits, *, equal: bool) -> tuple[str, ...]:
+    found = ["equal"] if equal or distance <= EQUAL else []
     if match.seconds:
         found += ["mel"] if match.mel > limits.mel[match.seconds] else []
         found += ["chroma"] if match.chroma > limits.chroma[match.seconds] else []
     if limits.distance is not None and distance < limits.distance:
         found.append("distance")
     return tuple(found)
+
+
+def _same_samples(training: SoundSet, generated: SoundSet) -> list[list[int]]:
+    """Of each generated sound, the training sounds of equal samples."""
+    where: dict[str, list[int]] = {}
+    for j, digest in enumerate(training.digests or ()):
+        where.setdefault(digest, []).append(j)
+    return [where.get(d, []) if d else [] for d in generated.digests or [""] * len(generated.names)]
+
+
+def _uncompared(near: Sequence[Neighbour], sound: Trace, limits: Limits) -> str:
+    """Why no ruler applied to a sound that is not flagged; empty where one did."""
+    by_distance = limits.distance is not None and any(n.distance < torch.inf for n in near)
+    # Correlations are exactly 0 where either sound is steady.
+    moving = any(n.match.mel or n.match.chroma for n in near if n.match.seconds)
+    if by_distance or moving or any(n.reasons for n in near):
+        return ""
+    if bool(sound.mel.amin() == sound.mel.amax()):
+        return "silent"
+    return "steady" if any(n.match.seconds for n in near) else "short"

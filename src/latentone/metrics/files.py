@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import isfinite, log10
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import torch
 from ..analysis import key, rhythm
 from ..audio import Audio, load_audio
 from ..config import load_json
-from .control import adherence
+from .control import ADHERENCE, adherence, read_seams
 from .distribution import Score, bootstrap
 from .levels import measure
 from .loops import loop_scores
-from .notes import note_scores
+from .notes import NOTES, note_scores
+from .reconstruction import METRICS
 from .structure import coherence
 
 __all__ = [
@@ -29,6 +30,16 @@ __all__ = [
     "read_request",
     "sound_facts",
 ]
+
+SHARES = frozenset(
+    name for name, metric in {**ADHERENCE, **NOTES}.items() if metric.range == "0 or 1"
+)
+"""What is 0 or 1 for each sound."""
+SIGNED = frozenset(
+    [name for name, metric in METRICS.items() if metric.better == "zero"]
+    + [name for name, metric in {**ADHERENCE, **NOTES}.items() if metric.better == "zero"]
+)
+"""Differences to either side, which would cancel in a mean."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +57,9 @@ class SoundFacts:
     """As in `Eb major`; None where nothing has a pitch class, or nobody listened."""
     bpm: float | None = None
     """Beats per minute; None where there is no pulse, or nobody listened."""
+    mixdown_db: float = 0.0
+    """Power of the mean of the channels over the mean of their powers: 0 for mono, -3 for two that
+    have nothing in common, less where they cancel."""
 
 
 def sound_facts(audio: Audio, *, music: bool = True) -> SoundFacts:
@@ -66,9 +80,16 @@ def sound_facts(audio: Audio, *, music: bool = True) -> SoundFacts:
         rms_db=levels.rms_db,
         silent=levels.silent,
         clipped=levels.clipped,
+        mixdown_db=_mixdown_db(audio),
         key=None if tonality is None else tonality.name,
         bpm=beats or None,
     )
+
+
+def _mixdown_db(audio: Audio) -> float:
+    powers = (audio.samples.mean(0), audio.samples)
+    mixed, each = (float(x.double().square().mean()) for x in powers)
+    return 10 * log10(max(mixed, 1e-12) / max(each, 1e-12))
 
 
 def mean_scores(
@@ -90,7 +111,9 @@ def mean_scores(
 
     Returns:
         Scores in the order in which names appear; the standard deviation over sounds is the
-        detail `std`. Where all values are 0 or 1 the mean is a share, and its interval that of one.
+        detail `std`. What is 0 or 1 by definition has a share for a mean, and its interval;
+        of differences to either side the mean is that of their sizes, and that of themselves the
+        detail `signed`.
 
     Raises:
         ValueError: not a track for each sound.
@@ -104,7 +127,10 @@ def mean_scores(
             continue
         x = torch.tensor([values[i][name] for i in rows], dtype=torch.float64)
         groups = [tracks[i] for i in rows]
-        share = bool(((x == 0) | (x == 1)).all())
+        share = name in SHARES
+        details = {"signed": float(x.mean())} if name in SIGNED else {}
+        if name in SIGNED:
+            x = x.abs()
 
         def mean(_: torch.Tensor, y: torch.Tensor, share: bool = share) -> Score:
             return Score(
@@ -117,7 +143,7 @@ def mean_scores(
             )
 
         if resamples < 2 or len(set(groups)) < 2:
-            scores[name] = mean(x, x)
+            scores[name] = replace(mean(x, x), details={**mean(x, x).details, **details})
             continue
         scores[name] = bootstrap(
             mean,
@@ -128,6 +154,7 @@ def mean_scores(
             resamples=resamples,
             rng=torch.Generator().manual_seed(seed),
         )
+        scores[name] = replace(scores[name], details={**scores[name].details, **details})
         i = scores[name].interval
         if (
             i is not None and not share
@@ -169,6 +196,8 @@ class Measured:
 def read_request(path: Path) -> Mapping[str, Any] | None:
     """What was asked of a sound: the JSON object beside it (`song.wav`, `song.json`), or None.
 
+    It may say, too, how the sound was made: `seams` are the seconds at which pieces were joined.
+
     Raises:
         ValueError: the file is no JSON object.
     """
@@ -206,10 +235,16 @@ def measure_file(path: Path, track: str, wanted: Wanted) -> Measured:
         problems.append(str(error))
     if request is not None:
         asked = request
-        attempt("adherence", lambda: adherence(audio, asked))
-    if wanted.structure:
-        attempt("coherence", lambda: coherence(audio))
+        most = None if wanted.loops else wanted.seconds
+        attempt("adherence", lambda: adherence(audio, asked, most_seconds=most))
     known = request or {}
+    if wanted.structure:
+        seams = None
+        try:
+            seams = read_seams(known, audio.duration)
+        except ValueError as error:
+            problems.append(f"{path.name}: {error}")
+        attempt("coherence", lambda: coherence(audio, seams_at=seams))
     if wanted.loops:
         attempt("loops", lambda: loop_scores(audio, bpm=known.get("bpm")))
     if wanted.notes:

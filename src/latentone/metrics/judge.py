@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..embeddings import Embedded, Embedding, MusicClassifier
-from .copies import CALIBRATED, FEW, SHARE
-from .runs import aligned_distances
+from .nearness import Ruler, calibrated, heard_windows, is_near
 from .sets import SetComparison, compare_sets, thin
 
 __all__ = ["Head", "JudgedEmbedding", "judge_embedding", "near_copies"]
@@ -144,7 +142,10 @@ def judge_embedding(
         halves=_halves(kept[0].vectors, tracks[0], heads, seed),
         heads=heads,
         repeated=(single[0], single[1]),
-        near=near_copies(kept[0], kept[1], tracks[0]),
+        # Of all windows: runs are of consecutive ones, which thinning would tear apart.
+        near=near_copies(
+            reference, generated, reference_tracks, window_seconds=embedding.window / rate
+        ),
     )
 
 
@@ -209,35 +210,38 @@ def _halves(
 
 
 def near_copies(
-    reference: Embedded, generated: Embedded, reference_tracks: Sequence[str]
+    reference: Embedded,
+    generated: Embedded,
+    reference_tracks: Sequence[str],
+    *,
+    window_seconds: float = 1.0,
 ) -> tuple[str, ...]:
     """Generated files nearer to a reference file than 99 in 100 reference files are to another
-    track: a hint of copying, which `find_copies` looks into.
+    track, or equal to it for a run of windows: a hint of copying, which `find_copies` looks into.
 
-    Distances are those of runs of 3 windows (`aligned_distances`). Nothing is found where the
-    reference has fewer than 20 tracks to read the limit from.
+    Distances and limit are those of `Ruler`, of windows that hold sound. Where the reference has
+    fewer than 20 tracks to read the limit from, only what is equal is found.
+
+    Args:
+        reference: all windows of real sound, in order.
+        generated: all windows of what is judged.
+        reference_tracks: the track of each reference window.
+        window_seconds: length of a window.
     """
-    x = reference.vectors.double()
-    spread = x.std(0, correction=0)
-    scale = torch.where(spread > 1e-9, spread, torch.ones_like(spread))
-    mean = x.mean(0)
-    x, y = (x - mean) / scale, (generated.vectors.double() - mean) / scale
-    files = sorted(set(reference.file.tolist()))
-    if len(set(reference_tracks)) < FEW:
-        return ()
-    track = {int(f): t for f, t in zip(reference.file.tolist(), reference_tracks, strict=True)}
-    groups = sorted(set(reference_tracks))
-    of = torch.tensor([groups.index(track.get(f, groups[0])) for f in range(max(files) + 1)])
-    own = []
-    for f in files[:: -(-len(files) // CALIBRATED)]:
-        found = aligned_distances(x[reference.file == f], x, reference.file)
-        others = found[of[: len(found)] != of[f]]
-        if len(others) and bool(others.isfinite().any()):
-            own.append(float(others.min()))
-    limit = float(torch.tensor(own, dtype=torch.float64).quantile(SHARE))
-    near = []
-    for f in sorted(set(generated.file.tolist())):
-        found = aligned_distances(y[generated.file == f], x, reference.file)
-        if float(found.min()) < limit:
-            near.append(str(Path(generated.paths[f])))
-    return tuple(near)
+    heard, made = heard_windows(reference, window_seconds), heard_windows(generated, window_seconds)
+    track = dict(zip(reference.file.tolist(), reference_tracks, strict=True))
+    # A file without a window, if there ever is one, is near to nothing, whatever its track.
+    tracks = [track.get(f, "") for f in range(len(reference.paths))]
+    x, file = reference.vectors[heard], reference.file[heard]
+    ruler = Ruler(x, file, tracks)
+    own = [
+        float(ruler.distances(x[file == f], without=tracks[f]).min())
+        for f in calibrated(len(tracks))
+    ]
+    limit = ruler.limit(own)
+    y, of = generated.vectors[made], generated.file[made]
+    return tuple(
+        str(path)
+        for f, path in enumerate(generated.paths)
+        if is_near(float(ruler.distances(y[of == f]).min()), limit)
+    )

@@ -9,18 +9,24 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ..analysis import ESTIMATORS, MATERIALS, estimator_error
 from ..data.manifest import Manifest
+from .control import ADHERENCE
 from .distribution import Score
 from .files import Measured
 from .judge import JudgedEmbedding
+from .notes import NOTES
 from .sets import plain_score
-from .structure import DescriptorComparison
+from .structure import COHERENCE, DescriptorComparison
 from .wholes import Whole
 
 __all__ = ["Judgement", "Pairs", "folder_warnings", "plain"]
 
 SILENT = 0.95
 """Share of silent windows from which a sound counts as silent throughout."""
+ERROR_FIGURES = ("mean", "standard_error", "worst", "pieces")
+HOLLOW_DB = -6.0
+"""What a mixdown leaves of the power below which a sound is called hollow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +117,8 @@ class Judgement:
                     }
                     for group, (reference, generated) in self.means.items()
                 },
-                "wholes": {n: asdict(w) for n, w in self.wholes.items()},
+                "estimators": self._estimators(),
+                "wholes": {n: w.to_json() for n, w in self.wholes.items()},
                 "coherence_compared": {n: asdict(c) for n, c in self.coherence.items()},
                 "pairs": None
                 if pairs is None
@@ -122,6 +129,34 @@ class Judgement:
                 },
             }
         )
+
+    def _estimators(self) -> dict[str, Any]:
+        """How right the estimator behind each number is where the truth is known."""
+        known = {**ADHERENCE, **COHERENCE, **NOTES}
+        used = {
+            name: known[name].estimator
+            for group in self.means.values()
+            for side in group
+            for name in side
+            if name in known
+        }
+        return {
+            name: {
+                "estimator": estimator,
+                "counts": ESTIMATORS[estimator],
+                "by_material": {
+                    material: {
+                        "mean": e.mean,
+                        "standard_error": e.standard_error,
+                        "pieces": e.pieces,
+                    }
+                    for material in MATERIALS
+                    if (e := estimator_error(estimator, material)) is not None
+                },
+            }
+            for name, estimator in used.items()
+            if estimator is not None
+        }
 
 
 def _inside(folder: Path, path: str | Path) -> str:
@@ -169,6 +204,13 @@ def folder_warnings(
                 f"All sounds of the {name} set count as one track, so there are no intervals: "
                 "name the sources in sidecars (`group`), or the files apart."
             )
+        hollow = [m.path.name for m in sounds if m.facts.mixdown_db < HOLLOW_DB]
+        if hollow:
+            notes.append(
+                f"{len(hollow)} of {len(sounds)} {name} sounds lose more than {-HOLLOW_DB:g} dB "
+                f"when their channels are averaged, such as {hollow[0]}: channels cancel, and "
+                "embeddings and analysis hear what is left."
+            )
         if manifest.failures:
             notes.append(
                 f"{len(manifest.failures)} files of the {name} set could not be read and are left "
@@ -185,6 +227,13 @@ def folder_warnings(
         notes.append(
             f"The sets have different sample rates, {rates[0]:g} and {rates[1]:g} Hz: what lies "
             "above half of the lower one is missing from one set, which moves distances by itself."
+        )
+    channels = [{i.channels for i in m.items} for m in manifests]
+    if channels[0] != channels[1]:
+        listed = [" and ".join(map(str, sorted(side))) for side in channels]
+        notes.append(
+            f"Sounds of the reference have {listed[0]} channels, generated ones {listed[1]}: "
+            "embeddings and analysis hear the mean of channels, so that width is not judged."
         )
     lengths = [median(i.duration for i in m.items) for m in manifests]
     if max(lengths) > 2 * min(lengths):
@@ -223,7 +272,7 @@ def _embedding_warnings(found: JudgedEmbedding, manifests: tuple[Manifest, Manif
     if found.near:
         notes.append(
             f"{found.name}: {len(found.near)} generated sounds are nearer to the reference than "
-            "99 in 100 of its sounds are to another track: `latentone similar` finds out whether "
-            "they are copies."
+            "99 in 100 of its sounds are to another track, or equal to it: `latentone similar` "
+            "finds out whether they are copies."
         )
     return notes

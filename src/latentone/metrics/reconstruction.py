@@ -68,6 +68,9 @@ METRICS = {
     "stereo_error": Metric(
         "", "[0, 2]", "lower", "error of the correlation between channels; 0 for mono"
     ),
+    "balance_error": Metric(
+        "dB", "[0, 240]", "lower", "error of the level difference between channels; 0 for mono"
+    ),
 }
 
 PITCH_METRICS = {
@@ -129,14 +132,16 @@ class ReconstructionMetrics(nn.Module):
             "mel_distance_encodec": self.mel_encodec(estimate, reference),
             "stft_distance": self.stft(estimate, reference),
             "log_spectral_distance": log_spectral_distance(estimate, reference).mean(),
-            "si_sdr": si_sdr(estimate, reference).mean(),
-            "snr": snr(estimate, reference).mean(),
+            "si_sdr": si_sdr(estimate.flatten(), reference.flatten()),
+            "snr": snr(estimate.flatten(), reference.flatten()),
             "loudness_difference": self._loudness(estimate) - self._loudness(reference),
-            "rms_difference": (rms_db(estimate) - rms_db(reference)).mean(),
-            "crest_difference": (crest_factor_db(estimate) - crest_factor_db(reference)).mean(),
+            "rms_difference": rms_db(estimate.flatten()) - rms_db(reference.flatten()),
+            "crest_difference": crest_factor_db(estimate.flatten())
+            - crest_factor_db(reference.flatten()),
             "transient_snr": self._transient_snr(estimate, reference),
             "phase_coherence": phase_coherence(estimate, reference).mean(),
             "stereo_error": _stereo_error(estimate, reference),
+            "balance_error": _balance_error(estimate, reference),
         }
         if self.pitch:
             values |= pitch_scores(reference, estimate, self.sample_rate)
@@ -144,7 +149,7 @@ class ReconstructionMetrics(nn.Module):
 
     def _transient_snr(self, estimate: Tensor, reference: Tensor) -> Tensor:
         parts = (transients(x.cpu(), self.sample_rate) for x in (estimate, reference))
-        return snr(*parts).mean()
+        return snr(*(part.flatten() for part in parts))
 
     def _loudness(self, x: Tensor) -> Tensor:
         # Where more than five channels stand is unknown: all count the same on both sides.
@@ -156,6 +161,15 @@ def _stereo_error(estimate: Tensor, reference: Tensor) -> Tensor:
     if len(reference) < 2:
         return reference.new_zeros(())
     return (channel_correlation(estimate) - channel_correlation(reference)).abs().mean()
+
+
+def _balance_error(estimate: Tensor, reference: Tensor) -> Tensor:
+    """What correlation does not hear: a channel that is too soft, or dead."""
+    if len(reference) < 2:
+        return reference.new_zeros(())
+    rows, columns = torch.triu_indices(len(reference), len(reference), offset=1)
+    levels = rms_db(estimate) - rms_db(reference)
+    return (levels[rows] - levels[columns]).abs().mean()
 
 
 def reconstruction_metrics(

@@ -14,7 +14,10 @@ SET_METRICS = {
         "Frechet distance of two Gaussians, in squared units of the embedding",
     ),
     "frechet_infinity": Metric(
-        "", "(-inf, inf)", "lower", "the same, extrapolated to infinitely many items"
+        "",
+        "(-inf, inf)",
+        "lower",
+        "the same, extrapolated to infinitely many generated items; the reference is as it is",
     ),
     "kernel": Metric(
         "",
@@ -32,19 +35,22 @@ SET_METRICS = {
         "",
         "[0, inf)",
         "higher",
-        "how densely the reference surrounds generated items; about 1 for equal sets",
+        "how densely the reference surrounds generated items; about 1 for equal sets, if windows "
+        "are unrelated",
     ),
     "coverage": Metric(
         "",
         "[0, 1]",
         "higher",
-        "share of the reference with a generated neighbour; about 0.97 for equal sets",
+        "share of the reference with a generated neighbour; about 0.97 for equal sets, if "
+        "windows are unrelated",
     ),
     "ndb": Metric(
         "",
         "[0, 1]",
         "lower",
-        "share of k-means bins whose shares differ significantly; about 0.05 for equal sets",
+        "share of k-means bins whose shares differ significantly; about 0.05 for equal "
+        "sets, if windows are unrelated",
     ),
     "jensen_shannon": Metric(
         "nats",

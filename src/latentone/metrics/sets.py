@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from .clusters import independent_items
 from .distribution import (
+    BIAS_WARNING,
     Score,
     bin_scores,
     bootstrap,
     check_bandwidth,
     fit_bins,
+    frechet_bias,
     frechet_distance,
     frechet_infinity,
     frechet_per_group,
+    gaussian,
     inception_score,
     kernel_distance,
     manifold_scores,
     neighbour_scores,
     posterior_divergence,
 )
+from .distribution.distances import MANY
 from .set_metrics import POSTERIOR_METRICS, SET_METRICS, set_metric
 
 __all__ = [
@@ -39,6 +44,8 @@ __all__ = [
 
 MANIFOLD = ("precision", "recall", "density", "coverage")
 Groups = dict[tuple[str, ...], Callable[[], Any]]
+INFINITY_RESAMPLES = 40
+"""Each of them draws a line through 25 distances."""
 MOST_BINS, ITEMS_PER_BIN = 100, 10
 
 
@@ -121,7 +128,9 @@ def compare_sets(
     rows = thin(reference_tracks, interval_items), thin(generated_tracks, interval_items)
     whole = len(rows[0]) == len(reference) and len(rows[1]) == len(generated)
 
-    def measured(metric: Callable[[Tensor, Tensor], Any], x: Tensor, y: Tensor) -> Any:
+    def measured(
+        metric: Callable[[Tensor, Tensor], Any], x: Tensor, y: Tensor, most: int = resamples
+    ) -> Any:
         if resamples < 2:
             return metric(x, y)
         groups = [
@@ -135,11 +144,11 @@ def compare_sets(
                 y[rows[1]],
                 reference_groups=groups[0],
                 generated_groups=groups[1],
-                resamples=resamples,
+                resamples=max(2, min(most, resamples)),
                 rng=torch.Generator().manual_seed(seed),
             )
-        except ValueError:  # too few tracks for half of them; the value itself may stand
-            return metric(x, y)
+        except ValueError as error:  # half of the tracks are too few; the value itself may stand
+            return _without_interval(metric(x, y), str(error))
         return found if whole else _moved(found, metric(x, y), rows)
 
     def with_interval(metric: Callable[[Tensor, Tensor], Any]) -> Any:
@@ -158,16 +167,31 @@ def compare_sets(
         ruler = check_bandwidth(None, reference)
         return with_interval(partial(neighbour_scores, bandwidth=ruler))
 
+    def infinity() -> Score:
+        worth = independent_items(reference, reference_tracks)
+
+        def of_rows(i: Tensor, j: Tensor) -> Score:
+            return frechet_infinity(
+                reference[i],
+                generated[j],
+                groups=[generated_tracks[k] for k in j.tolist()],
+                reference_items=worth * len(i) / len(reference),
+                rng=torch.Generator().manual_seed(seed),
+            )
+
+        # Tracks are drawn within each resample, too, so that rows are resampled, not vectors.
+        every = torch.arange(len(reference)), torch.arange(len(generated))
+        return cast(Score, measured(of_rows, *every, most=INFINITY_RESAMPLES))
+
+    many = min(len(reference), len(generated)) >= MANY
     alone: Groups = {
         ("kernel",): kernel,
         MANIFOLD: lambda: with_interval(manifold_scores),
     }
     groups: Groups = {
         ("frechet",): lambda: with_interval(frechet_distance),
-        ("frechet_infinity",): lambda: frechet_infinity(
-            reference, generated, rng=torch.Generator().manual_seed(seed)
-        ),
-        ("kernel", *MANIFOLD): neighbours,
+        ("frechet_infinity",): infinity,
+        **({("kernel", *MANIFOLD): neighbours} if many else alone),
         ("ndb", "jensen_shannon"): bins,
     }
     for head, pair in (posteriors or {}).items():
@@ -193,11 +217,44 @@ def compare_sets(
                     missing = {n: why for n, why in missing.items() if n not in part}
         if on_metric is not None:
             on_metric(done, len(groups))
+    if "frechet" in scores:
+        tracks = reference_tracks, generated_tracks
+        scores["frechet"] = _warned(scores["frechet"], (reference, generated), tracks)
     return SetComparison(
         scores=scores,
         missing=missing,
         outliers=_outliers(reference, generated, songs or generated_tracks),
     )
+
+
+def _warned(
+    score: Score, sets: tuple[Tensor, Tensor], tracks: tuple[Sequence[str], Sequence[str]]
+) -> Score:
+    """The Frechet distance with what equal sets of so few tracks would score, said if it counts."""
+    worth = [independent_items(x, of) for x, of in zip(sets, tracks, strict=True)]
+    bias = frechet_bias(torch.linalg.eigvalsh(gaussian(sets[0]).covariance), *worth)
+    details = {
+        **score.details,
+        "bias_by_track": bias,
+        "independent_reference_items": worth[0],
+        "independent_generated_items": worth[1],
+    }
+    notes = list(score.warnings)
+    fewer = any(w < len(x) / 2 for w, x in zip(worth, sets, strict=True))
+    if fewer and bias > BIAS_WARNING * score.value:
+        notes.append(
+            f"windows of a track resemble each other: {len(sets[0])} and {len(sets[1])} of them "
+            f"are worth about {worth[0]:.0f} and {worth[1]:.0f} unrelated ones, and equal music "
+            "would be found different, too, by every score here: judge by the halves of the "
+            "reference, and give more tracks"
+        )
+    return replace(score, details=details, warnings=tuple(notes))
+
+
+def _without_interval(found: Any, why: str) -> Any:
+    if isinstance(found, dict):
+        return {name: _without_interval(score, why) for name, score in found.items()}
+    return replace(found, warnings=(*found.warnings, f"no interval: {why}"))
 
 
 def _moved(found: Any, whole: Any, rows: tuple[Tensor, Tensor]) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from html import escape
@@ -15,17 +16,19 @@ from .document import document, scroll_table, section, sound_card
 from .evaluation_tables import number
 from .sounds import Sound, embed
 
-__all__ = ["Copying", "PairShown", "gather_copying", "render_copying"]
+__all__ = ["Copying", "PairShown", "gather_copying", "headline", "render_copying", "why_uncompared"]
 
 LEAST_SECONDS = 8.0
 """Of a player; the excerpt and what follows it."""
 LISTED = 200
 
 REASONS = {
+    "equal": "equal, as a whole or for a run of windows",
     "mel": "an excerpt moves alike in its mel bands",
     "chroma": "alike in its pitch classes",
     "distance": "nearer in the embedding than different tracks are",
 }
+UNCOMPARED = {"short": "too short", "silent": "silent", "steady": "hardly moving"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,21 @@ class Copying:
     rows: tuple[tuple[str, ...], ...]
     limits: str
     footer: str
+
+
+def headline(found: Copies) -> str:
+    """How many sounds are flagged, and of how many that says nothing."""
+    said = f"{len(found.flagged)} of {len(found.neighbours)} sounds are flagged"
+    if not found.uncompared:
+        return f"{said}."
+    count = len(found.uncompared)
+    return f"{said}; {count} could not be compared ({why_uncompared(found.uncompared)})."
+
+
+def why_uncompared(uncompared: Mapping[str, str]) -> str:
+    """Why so many could not be compared: `3 too short, 1 silent`."""
+    counts = Counter(uncompared.values())
+    return ", ".join(f"{counts[why]} {said}" for why, said in UNCOMPARED.items() if counts[why])
 
 
 def gather_copying(
@@ -85,26 +103,29 @@ def gather_copying(
         f"{s:g} s: mel {limits.mel[s]:.3f}, pitch classes {limits.chroma[s]:.3f}"
         for s in limits.mel
     )
-    total = len(found.neighbours)
+    total, uncompared = len(found.neighbours), len(found.uncompared)
     return Copying(
         title=f"Copies of {training.name} in {generated.name}",
         lead=(
-            f"{flagged} of {total} generated sounds are nearer to a training sound than different "
-            "tracks of the training set are to one another. The limits let about one in a hundred "
-            "unrelated sounds through each: listen before you call one a copy."
+            f"{headline(found)} Flagged are sounds that are nearer to a training sound than "
+            "different tracks of the training set are to one another, or equal. The limits let "
+            "about one in a hundred unrelated sounds through each: listen before you call one a "
+            "copy."
         ),
         notes=tuple(notes),
         figures=(
             ("flagged", f"{flagged} of {total}"),
+            *((("not compared", f"{uncompared} of {total}"),) if uncompared else ()),
             ("training", f"{training_sounds:,} sounds"),
             ("limits from", f"{limits.sounds} sounds"),
             ("embedding", embedding.partition(",")[0]),
         ),
         pairs=tuple(p for name, n in nearest[:shown] if (p := _pair(name, n)) is not None),
-        rows=tuple(_row(name, n) for name, n in nearest[:LISTED]),
+        rows=tuple(_row(name, n, found.uncompared.get(name, "")) for name, n in nearest[:LISTED]),
         limits=(
             f"Limits: distance in {embedding}: {spoken}; correlation by length of the excerpt: "
-            f"{correlations}. A sound beyond one of them is flagged."
+            f"{correlations}. A sound beyond one of them is flagged, and one that is equal to a "
+            "training sound or to a run of its windows."
         ),
         footer=f"Written by latentone {__version__} on {date.today()}.",
     )
@@ -141,7 +162,7 @@ def _pair(name: str, near: Neighbour) -> PairShown | None:
     )
 
 
-def _row(name: str, near: Neighbour) -> tuple[str, ...]:
+def _row(name: str, near: Neighbour, uncompared: str) -> tuple[str, ...]:
     m = near.match
     compared = m.seconds > 0
     return (
@@ -151,7 +172,7 @@ def _row(name: str, near: Neighbour) -> tuple[str, ...]:
         f"{m.chroma:.3f}" if compared else "–",
         number(near.distance) if near.distance < float("inf") else "–",
         f"{m.at_seconds:.2f} / {m.there_seconds:.2f}" if compared else "–",
-        ", ".join(near.reasons) or "–",
+        f"not compared: {UNCOMPARED[uncompared]}" if uncompared else ", ".join(near.reasons) or "–",
     )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
-
-from ..analysis import ESTIMATORS, estimator_error
+from ..analysis import ESTIMATORS, MATERIALS, estimator_error
 from ..metrics.control import ADHERENCE, ControlMetric
 from ..metrics.distribution import Score
 from ..metrics.judge import JudgedEmbedding
@@ -14,6 +12,7 @@ from ..metrics.notes import NOTES
 from ..metrics.pairs import PAIR_METRICS
 from ..metrics.sets import set_metric
 from ..metrics.structure import COHERENCE
+from ..metrics.wholes import Whole
 from .evaluation import Table
 
 __all__ = ["DIRECTIONS", "between", "limit", "number", "scores_table", "tables"]
@@ -31,7 +30,7 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def between(score: Score) -> str:
+def between(score: Score | Whole) -> str:
     """`0.1 to 0.3`, or a dash."""
     i = score.interval
     return "–" if i is None else f"{number(i.low)} to {number(i.high)}"
@@ -39,11 +38,13 @@ def between(score: Score) -> str:
 
 def limit(metric: ControlMetric) -> str:
     """What the estimator behind a metric reaches where the truth is known; empty for none."""
-    error = None if metric.estimator is None else estimator_error(metric.estimator)
-    if error is None:
+    if metric.estimator is None:
         return ""
-    spread = "" if isnan(error.standard_error) else f" ± {error.standard_error:.2g}"
-    return f"the estimator's own: {ESTIMATORS[error.name]}, {number(error.mean)}{spread}"
+    errors = [estimator_error(metric.estimator, material) for material in MATERIALS]
+    known = [f"{number(e.mean)} {e.material}" for e in errors if e is not None]
+    if not known:
+        return ""
+    return f"the estimator's own: {ESTIMATORS[metric.estimator]}, {', '.join(known)}"
 
 
 def scores_table(found: JudgedEmbedding) -> Table:
@@ -146,6 +147,22 @@ def _coherence_table(found: Judgement) -> Table:
                 "; ".join(w for w in words if w),
             )
         )
+    # Seams of continuations: the reference has none to compare with.
+    alone = {n: s for n, s in means.items() if n in COHERENCE and n not in found.coherence}
+    for name, score in alone.items():
+        metric = COHERENCE[name]
+        unit = f", {metric.unit}" if metric.unit else ""
+        words = [metric.about, DIRECTIONS[metric.better], limit(metric)]
+        rows.append(
+            (
+                name.replace("_", " ") + unit,
+                number(score.value),
+                between(score),
+                *("–",) * 3,
+                f"0 / {score.items[1]}",
+                "; ".join(w for w in words if w),
+            )
+        )
     return Table(
         title="Coherence over time",
         text="What each sound does in its course, the two sets compared. The distance is in "
@@ -167,15 +184,16 @@ def _coherence_table(found: Judgement) -> Table:
 
 def _wholes_table(found: Judgement) -> Table:
     rows = tuple(
-        (name, number(w.value), str(w.items), w.settings, w.about)
+        (name, number(w.value), between(w), str(w.items), w.settings, w.about)
         for name, w in found.wholes.items()
     )
     return Table(
         title="Of the generated set as a whole",
-        text="Numbers that belong to no single sound; without an interval.",
-        head=("metric", "value", "sounds", "by", "what it is"),
+        text="Numbers that belong to no single sound; ranks and means over pairs of notes "
+        "have no interval.",
+        head=("metric", "value", "95 %", "sounds", "by", "what it is"),
         rows=rows,
-        prose=(3, 4),
+        prose=(4, 5),
     )
 
 
@@ -183,7 +201,10 @@ def _pair_tables(pairs: Pairs) -> list[Table]:
     rows = []
     for name, score in pairs.scores.items():
         metric = PAIR_METRICS[name]
-        about = f"{metric.about}; {DIRECTIONS[metric.better]}"
+        words = [metric.about, DIRECTIONS[metric.better]]
+        if isinstance(metric, ControlMetric):
+            words.append(limit(metric))
+        about = "; ".join(word for word in words if word)
         unit = f", {metric.unit}" if metric.unit else ""
         rows.append(
             (

@@ -22,6 +22,7 @@ from latentone.metrics.control import (
     merge_onsets,
     note_pitch,
     read_request,
+    read_seams,
 )
 from latentone.metrics.loops import LOOPS
 from latentone.metrics.notes import NOTES
@@ -70,9 +71,9 @@ def test_a_piece_obeys_its_own_request_and_no_other(pieces):
     assert all(type(value) is float for value in own.values())
     for name in HIGHER:
         # The mean force of a bar says little of its level, which depends on who plays.
-        if name in own and name != "dynamics_correlation":
+        if name in own and name not in ("dynamics_correlation", "covered"):
             assert own[name] > strange[name], name
-    assert own["tempo_accuracy"] == own["key_score"] == 1
+    assert own["tempo_accuracy"] == own["key_score"] == own["covered"] == strange["covered"] == 1
     assert own["rhythm_f1"] > 0.8 and own["melody_accuracy"] > 0.6 and own["chroma_cosine"] > 0.6
     assert abs(own["tempo_error"]) < 4 < abs(strange["tempo_error"])
 
@@ -91,6 +92,7 @@ def test_only_what_is_asked_is_measured(pieces):
         "melody": ["melody_accuracy"],
     }
     for field, names in fields.items():
+        names = names if field in ("bpm", "key") else ["covered", *names]
         assert adherence(audio, {field: truth[field]}) == {name: whole[name] for name in names}
 
 
@@ -108,6 +110,7 @@ def test_drums_ask_for_onsets_and_no_pitches(pieces):
     assert few.onsets == [0, 2] and few.notes == [(0, 1, 60)]
     alone = {"notes": [n for n in truth["notes"] if n[4] in drums], "tracks": truth["tracks"]}
     assert list(adherence(audio, alone)) == ["rhythm_f1"]
+    assert list(adherence(audio, alone | {"duration": 12})) == ["covered", "rhythm_f1"]
 
 
 def test_what_is_asked_for_after_the_end_is_not_judged(pieces):
@@ -122,7 +125,46 @@ def test_what_is_asked_for_after_the_end_is_not_judged(pieces):
         truth["dynamics"][0]
     )
     assert adherence(short, truth)["rhythm_f1"] > 0.8
-    assert adherence(short, {"beats": [7.0, 8.0], "notes": [[7.0, 8.0, 60]]}) == {}
+    late = {"beats": [7.0, 8.0], "notes": [[7.0, 8.0, 60]]}
+    assert adherence(short, late) == {"covered": 6 / 8}
+    assert adherence(short, late, most_seconds=6.0) == {}
+
+
+def test_a_sound_that_breaks_off_says_how_much_it_covers():
+    request = {
+        "duration": 4.0,
+        "melody": [[0.0, 2.0, 72], [2.0, 4.0, 74]],
+        "notes": [[0.0, 2.0, 72], [2.0, 3.5, 74]],
+    }
+    # 0.9 s of 4 s: what there is, is right, and all of it is little.
+    found = adherence(tone(72, 0.9, RATE), request)
+    assert found["melody_accuracy"] == 1 and found["covered"] == pytest.approx(0.9 / 4, abs=1e-4)
+    for seconds in (3.995, 4.0, 6.0):
+        assert adherence(tone(72, seconds, RATE), request)["covered"] == 1
+    # Without a duration the last end counts; where only a beginning was read, no more is asked.
+    del request["duration"]
+    assert adherence(tone(72, 3.0, RATE), request)["covered"] == 3 / 4
+    assert adherence(tone(72, 3.0, RATE), request, most_seconds=3.0)["covered"] == 1
+    assert adherence(tone(72, 3.0, RATE), request | {"duration": 8}, most_seconds=6)[
+        "covered"
+    ] == pytest.approx(1 / 2)
+    assert "covered" not in adherence(tone(72), {"bpm": 120, "pitch": 72})
+
+
+def test_nothing_asked_and_nothing_heard_before_the_end_is_no_success():
+    noise = 0.1 * torch.randn(1, 3 * RATE // 10, generator=torch.Generator().manual_seed(0))
+    request = {
+        "notes": [[0.0, 1.0, 60], [1.0, 4.0, 64]],
+        "beats": [0.5, 1.0, 1.5],
+        "downbeats": [0.5],
+    }
+    assert set(adherence(Audio(noise, RATE), request)) == {"covered", "chroma_cosine"}
+    # What is asked of a whole sound and kept by silence is kept; a false onset is none.
+    alone = {"notes": [[0.0, 0.3, 60]]}
+    assert adherence(Audio(noise, RATE), alone)["rhythm_f1"] == 1
+    click = torch.zeros(1, 3 * RATE // 10)
+    click[0, RATE // 5 : RATE // 5 + 200] = 0.8
+    assert adherence(Audio(click, RATE), request)["rhythm_f1"] == 0
 
 
 def test_silence_obeys_nothing():
@@ -140,9 +182,15 @@ def test_silence_obeys_nothing():
     }
     scores = adherence(silence, request)
     assert scores.pop("tempo_error") == -100
+    assert scores.pop("covered") == 1
     assert scores.pop("downbeat_f1") == 1  # none were asked for, none came
     assert "pitch_error" not in scores and set(scores.values()) == {0.0}
-    assert set(scores) == set(ADHERENCE) - {"tempo_error", "downbeat_f1", "pitch_error"}
+    assert set(scores) == set(ADHERENCE) - {
+        "covered",
+        "tempo_error",
+        "downbeat_f1",
+        "pitch_error",
+    }
     for count in (0, 1):
         values = adherence(Audio(torch.zeros(1, count), RATE), request)
         assert all(math.isfinite(value) for value in values.values())
@@ -189,6 +237,15 @@ def test_likeness_to_silence_is_nothing_and_of_silence_has_no_answer(pieces):
     assert likeness(empty, empty) == {"rhythm_f1": 1.0}
 
 
+def test_a_stretch_without_onsets_of_a_reference_that_has_some_later_has_no_rhythm():
+    later = torch.zeros(1, 2 * RATE)
+    later[0, RATE : RATE + 200] = 0.8
+    reference, short = Audio(later, RATE), Audio(torch.zeros(1, RATE // 2), RATE)
+    assert "rhythm_f1" not in likeness(reference, short)
+    assert likeness(reference, Audio(torch.zeros(1, 2 * RATE), RATE))["rhythm_f1"] == 0
+    assert likeness(Audio(torch.zeros(1, 2 * RATE), RATE), short)["rhythm_f1"] == 1
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -215,6 +272,8 @@ def test_likeness_to_silence_is_nothing_and_of_silence_has_no_answer(pieces):
         ("melody", "C D E"),
         ("pitch", -1),
         ("pitch", "A4"),
+        ("duration", 0),
+        ("duration", "4:03"),
     ],
 )
 def test_a_malformed_field_is_named(field, value):
@@ -230,6 +289,14 @@ def test_tracks_that_are_none_and_samples_that_are_not_finite_are_refused():
     for call in (lambda: adherence(bad, {}), lambda: likeness(bad, audio)):
         with pytest.raises(ValueError, match="NaN or infinite"):
             call()
+
+
+def test_seams_are_read_as_far_as_the_sound_goes():
+    assert read_seams({}, 10) is None and read_seams({"seams": []}, 10) == []
+    assert read_seams({"seams": [1, 2.5, 10.0, 12]}, 10.0) == [1, 2.5]
+    for bad in ([0.0, 1.0], [2.0, 1.0], [math.nan], "1 2", 3, [[1.0, 2.0]]):
+        with pytest.raises(ValueError, match="'seams' cannot be read"):
+            read_seams({"seams": bad}, 10)
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -117,7 +117,12 @@ def test_silence_in_both_sets_is_measured_or_refused(metric):
         with pytest.raises(ValueError, match="no median distance"):
             metric(same, same)
         metric = partial(kernel_distance, bandwidth=1.0)
-    result = metric(same, same)
+    try:
+        result = metric(same, same)
+    except ValueError as refused:
+        # Bins of a reference without any difference hold everything, also what is far away.
+        assert "all bins are one" in str(refused)
+        return
     assert "all items of the reference set are equal" in warnings(result)
     scores = result.values() if isinstance(result, dict) else [result]
     assert all(math.isfinite(score.value) for score in scores)
@@ -127,7 +132,7 @@ def test_songs_are_checked_as_sets_are():
     x, y = normal(80, 4), normal(80, 4, seed=1)
     groups = [i // 20 for i in range(80)]
     assert all(math.isfinite(s.value) for s in frechet_per_group(x, y, groups).values())
-    with pytest.raises(ValueError, match="a group for each of 80 items, got 3"):
+    with pytest.raises(ValueError, match="a group for each of 80 generated items, got 3"):
         frechet_per_group(x, y, groups[:3])
     with pytest.raises(ValueError, match="reference set has 1 item"):
         frechet_per_group(x[:1], y, groups)

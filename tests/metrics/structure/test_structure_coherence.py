@@ -158,3 +158,20 @@ def test_empty_sets_and_bad_values_are_refused():
         compare_coherence([], rows([1]))
     with pytest.raises(ValueError, match="'x' has values that are not finite"):
         compare_coherence(rows([1, 2]), rows([1, math.nan]))
+
+
+def test_equal_sets_of_few_tracks_are_not_found_different():
+    """Six tracks of ten sounds that are all but equal are six draws: p is uniform over six."""
+    rng = np.random.default_rng(1)
+    tracks = [f"track {i // 10}" for i in range(60)]
+    found, naive = 0, 0
+    for _ in range(100):
+        sides = [
+            rows(np.repeat(rng.normal(size=6), 10) + 0.1 * rng.normal(size=60)) for _ in range(2)
+        ]
+        by_track = compare_coherence(*sides, reference_tracks=tracks, generated_tracks=tracks)
+        found += by_track["x"].p_value < 0.05
+        naive += compare_coherence(*sides)["x"].p_value < 0.05
+    assert found <= 10 and naive > 50
+    with pytest.raises(ValueError, match="a track for each of 60 sounds, got 3"):
+        compare_coherence(*sides, reference_tracks=["a", "b", "c"])

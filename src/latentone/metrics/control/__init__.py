@@ -31,7 +31,7 @@ from .melody import (
 )
 from .metric import ControlMetric
 from .pitch import follow_note, note_pitch, pitch_scores_of_note
-from .request import Request, read_request
+from .request import Request, read_request, read_seams
 from .retrieval import text_audio_similarity
 from .tempo import TEMPO_FACTORS, tempo_scores
 from .tonality import chord_overlap, key_score
@@ -70,6 +70,7 @@ __all__ = [
     "pitch_entropy",
     "pitch_scores_of_note",
     "read_request",
+    "read_seams",
     "sound_curves",
     "tempo_scores",
     "text_audio_similarity",

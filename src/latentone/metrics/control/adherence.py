@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isnan
+from math import isnan, nan
 from typing import Any
 
 from ...analysis import chords, chroma, key, onsets, rhythm
 from ...analysis.signal import mono_signal
 from ...audio import Audio
 from .dynamics import asked_curves, dynamics_correlation
-from .events import BEAT_WINDOW, event_f1, onset_f1
+from .events import BEAT_WINDOW, ONSET_WINDOW, event_f1, onset_f1
 from .melody import (
     HARMONY_CHROMA,
     MELODY_CHROMA,
@@ -28,7 +28,17 @@ from .tonality import chord_overlap, key_score
 
 __all__ = ["ADHERENCE", "adherence"]
 
+SAME_LENGTH = 0.01
+"""Seconds, as of a codec's frame, that a sound may be too short and still last as was asked."""
+
 ADHERENCE: dict[str, ControlMetric] = {
+    "covered": ControlMetric(
+        "",
+        "[0, 1]",
+        "higher",
+        "seconds judged over seconds asked for; below 1 the sound ends too early, and what was "
+        "asked for after its end counts in no other number",
+    ),
     "tempo_accuracy": ControlMetric(
         "", "0 or 1", "higher", "tempo within 4 % of what was asked", "tempo"
     ),
@@ -107,27 +117,43 @@ ADHERENCE: dict[str, ControlMetric] = {
 """What each number means."""
 
 
-def adherence(audio: Audio, request: Mapping[str, Any]) -> dict[str, float]:
+def adherence(
+    audio: Audio, request: Mapping[str, Any], *, most_seconds: float | None = None
+) -> dict[str, float]:
     """Measure how far a sound obeys a request.
 
     Requests are compared as far as the sound goes: what is asked for only after its end is not
-    judged, and how long a sound should last is another question. Onsets in the first 50 ms count on
-    neither side: whether a sound begins there or goes on cannot be told.
+    judged, and `covered` says how much of the request that leaves: a sound that breaks off may obey
+    perfectly for a second. Onsets in the first 50 ms count on neither side: whether a sound begins
+    there or goes on cannot be told.
 
     Args:
         audio: any sound.
         request: fields by name, see `read_request`; what is unknown is passed over.
+        most_seconds: what is asked for later is none of this: where `audio` is the beginning of a
+            longer sound, because no more of it was read.
 
     Returns:
         Values by the names of `ADHERENCE`, of those alone that were asked for and have an answer:
-        no `dynamics_correlation` of a constant request, no `pitch_error` of a sound without pitch.
+        no `dynamics_correlation` of a constant request, no `pitch_error` of a sound without pitch,
+        no `rhythm_f1` of a sound that ends before the first onset and has none itself, no `covered`
+        where nothing that is asked for has a time.
 
     Raises:
         ValueError: a malformed field, by name, or a sample that is not finite.
     """
     mono_signal(audio)
-    asked = read_request(request).until(audio.duration)
+    whole = read_request(request)
+    if most_seconds is not None:
+        whole = whole.until(most_seconds)
+    asked = whole.until(audio.duration)
     values: dict[str, float] = {}
+    if whole.seconds:
+        missing = whole.seconds - audio.duration
+        values["covered"] = audio.duration / whole.seconds if missing > SAME_LENGTH else 1.0
+    if asked.onsets is not None:
+        later = len(whole.onsets or ()) > len(asked.onsets)
+        values["rhythm_f1"] = _rhythm(asked.onsets, audio, later)
     for measure in (_time, _harmony, _notes):
         values |= measure(asked, audio)
     return {name: values[name] for name in ADHERENCE if not isnan(values.get(name, float("nan")))}
@@ -146,9 +172,15 @@ def _time(asked: Request, audio: Audio) -> dict[str, float]:
             values["downbeat_f1"] = event_f1(asked.downbeats, found.downbeats, BEAT_WINDOW)
     if asked.dynamics:
         values["dynamics_correlation"] = dynamics_correlation(asked_curves(asked.dynamics, audio))
-    if asked.onsets is not None:
-        values["rhythm_f1"] = onset_f1(asked.onsets, onsets(audio).times)
     return values
+
+
+def _rhythm(asked: list[float], audio: Audio, later: bool) -> float:
+    """NaN where no onset is asked or heard so far, but some are asked for later."""
+    heard = onsets(audio).times.tolist()
+    if later and not any(time > ONSET_WINDOW for time in (*asked, *heard)):
+        return nan
+    return onset_f1(asked, heard)
 
 
 def _harmony(asked: Request, audio: Audio) -> dict[str, float]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isnan, nan
 
 import torch
 
 from ...analysis import chroma, onsets, structure
 from ...audio import Audio
 from .dynamics import dynamics_correlation, sound_curves
-from .events import onset_f1
+from .events import ONSET_WINDOW, onset_f1
 from .melody import (
     HARMONY_CHROMA,
     MELODY_CHROMA,
@@ -55,7 +55,8 @@ def likeness(reference: Audio, audio: Audio) -> dict[str, float]:
 
     Returns:
         Values by the names of `LIKENESS`; those without an answer are missing, such as the melody
-        of a silent reference or the dynamics of a constant one.
+        of a silent reference, the dynamics of a constant one, or the rhythm of a stretch in which
+        neither has an onset, where the reference goes on and has some.
 
     Raises:
         ValueError: a sample is not finite.
@@ -71,10 +72,19 @@ def likeness(reference: Audio, audio: Audio) -> dict[str, float]:
         "melody_accuracy": melody_accuracy(*melodies),
         "chroma_cosine": chroma_cosine(*harmonies),
         "dynamics_correlation": dynamics_correlation(sound_curves(*pair)),
-        "rhythm_f1": onset_f1(*(onsets(a).times.cpu() for a in pair)),
+        "rhythm_f1": _rhythm(*pair, whole=reference),
         "structure_correlation": _structure(*pair),
     }
     return {name: value for name, value in values.items() if not isnan(value)}
+
+
+def _rhythm(reference: Audio, audio: Audio, *, whole: Audio) -> float:
+    first, second = (onsets(a).times.tolist() for a in (reference, audio))
+    nothing = not any(time > ONSET_WINDOW for time in (*first, *second))
+    if nothing and whole.samples.shape[1] > reference.samples.shape[1]:
+        if bool((onsets(whole).times > ONSET_WINDOW).any()):
+            return nan
+    return onset_f1(first, second)
 
 
 def _structure(reference: Audio, audio: Audio) -> float:

@@ -14,7 +14,10 @@ from .events import merge_onsets
 from .melody import Note
 from .tonality import Span
 
-__all__ = ["Request", "read_request"]
+__all__ = ["Request", "read_request", "read_seams"]
+
+TIMED = ("beats", "downbeats", "onsets", "dynamics", "chords", "notes", "melody")
+"""Fields that are lists of what happens when."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,18 @@ class Request:
     """Of tracks that are no drums."""
     melody: list[Note] | None = None
     pitch: float | None = None
+    duration: float | None = None
+    """Seconds that the sound should last."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long is asked for: `duration`, else until the last thing that is asked for ends.
+
+        None where nothing that is asked for has a time.
+        """
+        if self.duration is not None:
+            return self.duration
+        return max((_end(row) for name in TIMED for row in getattr(self, name) or ()), default=None)
 
     def until(self, seconds: float) -> Request:
         """What is asked before a moment; what is asked only after it becomes None.
@@ -40,11 +55,13 @@ class Request:
         Chords and notes that go on are cut there.
         """
         changed: dict[str, Any] = {}
-        for name in ("beats", "downbeats", "onsets", "dynamics", "chords", "notes", "melody"):
+        for name in TIMED:
             rows = getattr(self, name)
             if rows:
                 kept = [_cut(row, seconds) for row in rows if _start(row) < seconds]
                 changed[name] = kept or None
+        if self.duration is not None:
+            changed["duration"] = min(self.duration, seconds)
         return replace(self, **changed)
 
 
@@ -55,7 +72,7 @@ def read_request(fields: Mapping[str, Any]) -> Request:
         fields: `bpm`, `key`, `beats`, `downbeats`, `chords` [start, end, label], `dynamics` [time,
             0 to 1], `notes` [start, end, pitch, velocity, index into `tracks`] with `tracks`, as
             `latentone.data.ground_truth` has them; `melody` [start, end, pitch] of one voice;
-            `pitch`, the MIDI number of a single note.
+            `pitch`, the MIDI number of a single note; `duration` in seconds.
 
     Raises:
         ValueError: a field that cannot be what it says, by name.
@@ -76,8 +93,39 @@ def read_request(fields: Mapping[str, Any]) -> Request:
     return Request(**known)
 
 
+def read_seams(fields: Mapping[str, Any], seconds: float) -> list[float] | None:
+    """When pieces of a sound were joined: `seams`, as far as the sound goes.
+
+    Args:
+        fields: `seams`, ascending seconds above 0: the borders of windows that were generated one
+            after the other, or where a continuation sets in.
+        seconds: how long the sound is; seams from there on are left out.
+
+    Returns:
+        None where there is no such field.
+
+    Raises:
+        ValueError: not ascending seconds above 0.
+    """
+    if fields.get("seams") is None:
+        return None
+    try:
+        times = _times(fields["seams"])
+        if times and times[0] <= 0:
+            raise ValueError(f"a seam lies between two samples, after 0 s, got {times[0]}")
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"'seams' cannot be read: {error}") from None
+    return [time for time in times if time < seconds]
+
+
 def _start(row: Any) -> float:
     return row[0] if isinstance(row, tuple) else row
+
+
+def _end(row: Any) -> float:
+    if not isinstance(row, tuple):
+        return float(row)
+    return float(row[1] if len(row) > 2 else row[0])
 
 
 def _cut(row: Any, seconds: float) -> Any:
@@ -101,6 +149,10 @@ def _seconds(value: Any) -> float:
 
 def _bpm(value: Any) -> float:
     return _number(value, 1, 1000)
+
+
+def _duration(value: Any) -> float:
+    return _number(value, 1e-3, 1e6)
 
 
 def _midi(value: Any) -> float:
@@ -193,4 +245,5 @@ _READERS = {
     "notes": _notes,
     "melody": _melody,
     "pitch": _midi,
+    "duration": _duration,
 }

@@ -12,6 +12,7 @@ from .bins import Bins, bin_scores, fit_bins, jensen_shannon
 from .bootstrap import bootstrap
 from .features import check_pair, check_set
 from .frechet import (
+    BIAS_WARNING,
     Gaussian,
     frechet_bias,
     frechet_distance,
@@ -31,6 +32,7 @@ from .polynomial import kernel_inception_distance
 from .score import Interval, Score
 
 __all__ = [
+    "BIAS_WARNING",
     "Bins",
     "Gaussian",
     "Interval",

@@ -62,7 +62,7 @@ def fit_bins(
         rng: decides its first centres; seed 0 when None.
 
     Raises:
-        ValueError: see `check_set`; also fewer items than bins.
+        ValueError: see `check_set`; also fewer items than bins, or a reference of equal items.
     """
     x = check_set(reference, "reference")
     if not 2 <= count <= len(x):
@@ -78,6 +78,11 @@ def fit_bins(
     start = _start(white, count, rng) / size
     near, _ = k_means((white / size).float(), count, iterations=iterations, start=start.float())
     centres, _ = k_means(white, count, iterations=iterations, start=near.double() * size)
+    if len(centres.unique(dim=0)) < 2:
+        raise ValueError(
+            "all items of the reference are equal, so all bins are one: a reference of several "
+            "different sounds is needed"
+        )
     return Bins(mean=mean, scale=scale, centres=centres)
 
 

@@ -16,16 +16,16 @@ there are items, bins or groups.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeVar
 
 import torch
-from scipy.special import ndtri
 from torch import Tensor
 
+from .groups import rows_by_group
 from .score import Interval, Score
+from .wilson import wilson
 
 __all__ = ["bootstrap"]
 
@@ -109,17 +109,12 @@ def _scores(result: Score | Mapping[str, Score]) -> Mapping[str, Score]:
 
 def _members(groups: Sequence[Hashable] | None, items: int, name: str) -> list[Tensor]:
     """Rows of each group."""
-    groups = range(items) if groups is None else groups
-    if len(groups) != items:
-        raise ValueError(f"expected a group for each of {items} {name} items, got {len(groups)}")
-    rows: dict[Hashable, list[int]] = {}
-    for index, group in enumerate(groups):
-        rows.setdefault(group, []).append(index)
+    rows = rows_by_group(groups, items, name)
     if len(rows) < 2:
         raise ValueError(
             f"all {items} {name} items are of one group: nothing is known of how groups differ"
         )
-    return [torch.tensor(r) for r in rows.values()]
+    return list(rows.values())
 
 
 def _draw(members: list[Tensor], method: str, rng: torch.Generator) -> Tensor:
@@ -157,6 +152,4 @@ def _with_interval(
 def _share_interval(p: float, error: float, most: int, level: float) -> tuple[float, float]:
     spread = p * (1 - p)
     n = min(most, max(1.0, spread / error**2)) if error > 0 < spread else most
-    z2 = float(ndtri((1 + level) / 2)) ** 2
-    middle, reach = p + z2 / (2 * n), math.sqrt(z2 * spread / n + (z2 / (2 * n)) ** 2)
-    return (middle - reach) / (1 + z2 / n), (middle + reach) / (1 + z2 / n)
+    return wilson(p, n, level)

@@ -158,7 +158,8 @@ def frechet_from_statistics(
     Returns:
         The distance; in `details` its parts `mean` and `covariance`, the value `raw` before
         rounding errors below 0 are cut, and `bias`: what two sets of these sizes would be expected
-        to score were both drawn from the reference's distribution (`frechet_bias`).
+        to score were both drawn from the reference's distribution, all items independently
+        (`frechet_bias`; not where there are fewer items than dimensions, where it does not hold).
 
     Raises:
         ValueError: unequal widths.
@@ -187,7 +188,9 @@ def frechet_from_statistics(
             if value
             else f"two sets of these sizes from one distribution would score about {bias:.3g}"
         )
-    details = {"mean": mean, "covariance": covariance, "raw": raw, "bias": bias}
+    details = {"mean": mean, "covariance": covariance, "raw": raw}
+    if min(items) > dims:
+        details["bias"] = bias
     return Score(
         value=value,
         items=items,

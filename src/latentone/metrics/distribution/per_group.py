@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .features import check_pair
 from .frechet import Gaussian, fit_gaussian, frechet_parts
+from .groups import rows_by_group
 from .score import Score
 
 __all__ = ["frechet_per_group"]
@@ -33,11 +34,7 @@ def frechet_per_group(
         ValueError: see `check_pair`; also when there is not a group for each frame.
     """
     pair = check_pair(reference, generated)
-    if len(groups) != pair.items[1]:
-        raise ValueError(f"expected a group for each of {pair.items[1]} items, got {len(groups)}")
-    members: dict[Hashable, list[int]] = {}
-    for index, group in enumerate(groups):
-        members.setdefault(group, []).append(index)
+    members = rows_by_group(groups, pair.items[1], "generated")
     fixed = fit_gaussian(pair.reference)
     return {group: _song(fixed, pair.generated[rows]) for group, rows in members.items()}
 

@@ -6,15 +6,31 @@ import math
 
 import torch
 
-from ...analysis import level_curve
+from ...analysis import F0, level_curve
 from ...analysis.signal import mono_signal
 from ...audio import Audio
 from ..control.metric import ControlMetric
 from ..control.pitch import follow_note, note_pitch, pitch_scores_of_note
 
-__all__ = ["NOTES", "attack_time", "note_scores"]
+__all__ = ["NOTES", "attack_time", "note_scores", "voiced_share"]
 
 NOTES: dict[str, ControlMetric] = {
+    "pitch": ControlMetric(
+        "MIDI", "[0, 127]", "reference", "median f0 as a MIDI number, whatever was asked for"
+    ),
+    "pitch_entropy": ControlMetric(
+        "bits",
+        "[0, inf)",
+        "reference",
+        "entropy over the set of the pitches that are heard, to the nearest key: 0 where all are "
+        "equal, log2 of their number where all differ",
+    ),
+    "asked_pitch_entropy": ControlMetric(
+        "bits",
+        "[0, inf)",
+        "reference",
+        "the same of the pitches that were asked for: less is heard where a model keeps to fewer",
+    ),
     "pitch_accuracy": ControlMetric(
         "",
         "0 or 1",
@@ -47,7 +63,8 @@ NOTES: dict[str, ControlMetric] = {
         "ms", "[0, inf)", "reference", "from 10 % to 90 % of the largest level"
     ),
 }
-"""What each number means; `reference`: compare with real notes."""
+"""What each number means; `reference`: compare with real notes. Both entropies are of sets, see
+`pitch_variety`; all others are of one note, see `note_scores`."""
 
 ENVELOPE_HOP_SECONDS = 0.001
 ENVELOPE_SECONDS = 0.005
@@ -77,20 +94,34 @@ def note_scores(audio: Audio, pitch: float | None = None) -> dict[str, float]:
     mono_signal(audio)
     f0 = follow_note(audio, pitch)
     values: dict[str, float] = {}
+    values["pitch"] = note_pitch(f0)
     if pitch is not None:
-        values |= pitch_scores_of_note(pitch, note_pitch(f0))
+        values |= pitch_scores_of_note(pitch, values["pitch"])
     midi = f0.midi[f0.voiced]
     if len(midi):
         low, high = midi.quantile(torch.tensor([0.25, 0.75], dtype=midi.dtype)).tolist()
         values["pitch_spread"] = 50 * (high - low)
-    hop = audio.sample_rate / f0.frame_rate
-    sounding = _sounding(audio, max(1, round(hop)), len(f0.hz))
-    if bool(sounding.any()):
-        values["voiced"] = float((f0.voiced.cpu() & sounding).sum() / sounding.sum())
+    values["voiced"] = voiced_share(audio, f0)
     attack = attack_time(audio)
     if attack is not None:
         values["attack_time"] = 1000 * attack
     return {name: values[name] for name in NOTES if not math.isnan(values.get(name, math.nan))}
+
+
+def voiced_share(audio: Audio, f0: F0) -> float:
+    """Share of the sounding frames, within 40 dB of the loudest, that have a pitch, in [0, 1].
+
+    Args:
+        audio: any sound.
+        f0: `latentone.analysis.fundamental` of it.
+
+    Returns:
+        NaN for silence.
+    """
+    sounding = _sounding(audio, max(1, round(audio.sample_rate / f0.frame_rate)), len(f0.hz))
+    if not bool(sounding.any()):
+        return math.nan
+    return float((f0.voiced.cpu() & sounding).sum() / sounding.sum())
 
 
 def attack_time(audio: Audio) -> float | None:

@@ -12,7 +12,13 @@ from torch.nn import functional as F
 from ...analysis.signal import mono_signal
 from ...audio import Audio
 
-__all__ = ["partials", "timbral_consistency", "timbre_distances"]
+__all__ = [
+    "consistency_of_distances",
+    "identified_notes",
+    "partials",
+    "timbral_consistency",
+    "timbre_distances",
+]
 
 PARTIALS = 16
 REACH_SEMITONES = 4.0
@@ -122,14 +128,22 @@ def timbral_consistency(
             f"notes, {len(pitches)} pitches, {len(names)} instruments"
         )
     levels = [partials(note, pitch) for note, pitch in zip(notes, pitches, strict=True)]
-    distances = timbre_distances(levels)
-    at = torch.tensor(pitches, dtype=torch.float64)
-    own = torch.tensor([[a == b for a in names] for b in names])
-    near = ((at[:, None] - at).abs() <= reach) & ~torch.eye(len(names), dtype=torch.bool)
+    return consistency_of_distances(timbre_distances(levels), pitches, names, reach=reach)
+
+
+def consistency_of_distances(
+    distances: Tensor,
+    pitches: Sequence[float],
+    instruments: Sequence[str],
+    *,
+    reach: float = REACH_SEMITONES,
+) -> dict[str, float]:
+    """The numbers of `timbral_consistency`, from `timbre_distances` `(N, N)`."""
+    near, own = _neighbours(pitches, instruments, reach)
     out: dict[str, float] = {}
     means = []
-    for name in dict.fromkeys(names):
-        mine = torch.tensor([other == name for other in names])
+    for name in dict.fromkeys(instruments):
+        mine = torch.tensor([other == name for other in instruments])
         pairs = near & own & mine[:, None]
         if bool(pairs.any()):
             means.append(float(distances[pairs].mean()))
@@ -139,9 +153,35 @@ def timbral_consistency(
         out["across"] = float(distances[near & ~own].mean())
     if len(out) == 2:
         out["margin"] = out["across"] - out["within"]
-    both = (near & own).any(1) & (near & ~own).any(1)
-    if bool(both.any()):
-        nearest = distances.masked_fill(~near, float("inf")).argmin(1)
-        right = own[torch.arange(len(names)), nearest]
-        out["identified"] = float(right[both].double().mean())
+    right = identified_notes(distances, pitches, instruments, reach=reach)
+    if not bool(right.isnan().all()):
+        out["identified"] = float(right.nanmean())
     return out
+
+
+def identified_notes(
+    distances: Tensor,
+    pitches: Sequence[float],
+    instruments: Sequence[str],
+    *,
+    reach: float = REACH_SEMITONES,
+) -> Tensor:
+    """Whether the nearest neighbour of each note is of its own instrument.
+
+    Returns:
+        1 or 0, float64 `(N,)`; NaN for notes without neighbours of both kinds.
+    """
+    near, own = _neighbours(pitches, instruments, reach)
+    both = (near & own).any(1) & (near & ~own).any(1)
+    nearest = distances.masked_fill(~near, float("inf")).argmin(1)
+    right = own[torch.arange(len(own)), nearest].double()
+    return right.masked_fill(~both, float("nan"))
+
+
+def _neighbours(
+    pitches: Sequence[float], instruments: Sequence[str], reach: float
+) -> tuple[Tensor, Tensor]:
+    """Which pairs of notes are neighbours, and which of one instrument, bool `(N, N)` each."""
+    at = torch.tensor(pitches, dtype=torch.float64)
+    own = torch.tensor([[a == b for a in instruments] for b in instruments])
+    return ((at[:, None] - at).abs() <= reach) & ~torch.eye(len(at), dtype=torch.bool), own

@@ -30,7 +30,11 @@ class DescriptorComparison:
 
 
 def compare_coherence(
-    reference: Sequence[Mapping[str, float]], generated: Sequence[Mapping[str, float]]
+    reference: Sequence[Mapping[str, float]],
+    generated: Sequence[Mapping[str, float]],
+    *,
+    reference_tracks: Sequence[str] | None = None,
+    generated_tracks: Sequence[str] | None = None,
 ) -> dict[str, DescriptorComparison]:
     """Compare the descriptors of two sets of sounds, such as those of `coherence`, one by one.
 
@@ -38,18 +42,28 @@ def compare_coherence(
         reference: descriptors of each real sound.
         generated: of each generated one. Sounds should be as long as the reference's: windows
             and lags depend on it.
+        reference_tracks: the track of each reference sound; each its own when None. Sounds of one
+            track resemble each other, so that the test is of the means of tracks.
+        generated_tracks: likewise.
 
     Returns:
         By name, for descriptors that two sounds or more of each set have.
 
     Raises:
-        ValueError: a set is empty, or a value is not finite.
+        ValueError: a set is empty, a value is not finite, or there is not a track for each sound.
     """
     if not reference or not generated:
         raise ValueError(
             f"expected descriptors of one sound or more on both sides, got {len(reference)} and "
             f"{len(generated)}"
         )
+    sets, tracks = (reference, generated), []
+    for rows, of in zip(sets, (reference_tracks, generated_tracks), strict=True):
+        tracks.append([str(i) for i in range(len(rows))] if of is None else list(of))
+        if len(tracks[-1]) != len(rows):
+            raise ValueError(
+                f"expected a track for each of {len(rows)} sounds, got {len(of or ())}"
+            )
     names = dict.fromkeys(name for row in (*reference, *generated) for name in row)
     out = {}
     for name in names:
@@ -61,14 +75,25 @@ def compare_coherence(
             raise ValueError(f"{name!r} has values that are not finite: leave them out")
         if min(len(a), len(b)) < 2:
             continue
+        means = [_track_means(rows, of, name) for rows, of in zip(sets, tracks, strict=True)]
         # A reference that is constant has no yardstick of its own: a millionth of its size then.
         spread = max(float(a.std()), 1e-6 * max(1.0, float(np.abs(a).max())))
         out[name] = DescriptorComparison(
             reference_mean=float(a.mean()),
             generated_mean=float(b.mean()),
             distance=float(wasserstein_distance(a, b)) / spread,
-            p_value=float(ks_2samp(a, b).pvalue),
+            p_value=float(ks_2samp(*means).pvalue),
             items=(len(a), len(b)),
             missing=(len(reference) - len(a), len(generated) - len(b)),
         )
     return out
+
+
+def _track_means(
+    rows: Sequence[Mapping[str, float]], tracks: Sequence[str], name: str
+) -> np.ndarray:
+    values: dict[str, list[float]] = {}
+    for row, track in zip(rows, tracks, strict=True):
+        if name in row:
+            values.setdefault(track, []).append(row[name])
+    return np.array([np.mean(of_track) for of_track in values.values()])
