@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -126,3 +128,16 @@ def test_nearest_codes_follow_every_change_of_the_codebook():
             points = x.to(book.embed.dtype)
             expected = torch.cdist(points, book.embed).argmin(1)
             assert (book.encode(points) == expected).float().mean() > 0.98
+
+
+def test_a_copy_does_not_remember_the_codes_of_its_original():
+    """Both count the changes of their codes from anew, so counts may meet where codes differ."""
+    first = codebook([[0.0], [1.0]], [1.0, 1.0])
+    for changes in range(6):
+        first.encode(torch.zeros(1, 1))
+        copy = deepcopy(first)
+        for _ in range(changes):
+            copy.embed.add_(1.0)
+        copy.embed.mul_(3.0)
+        torch.testing.assert_close(copy._squares(), copy.embed.square().sum(1))
+        first.embed.add_(0.5)

@@ -9,6 +9,8 @@ new running averages, without which the next update would undo the restart.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -119,6 +121,10 @@ class EMACodebook(nn.Module):
         self.register_buffer("cluster_size", torch.ones(size))
         self.register_buffer("inited", torch.tensor(False))
         self._known_squares = self.embed, -1, self.embed
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy's codes count their changes anew: what is known of these says nothing of them.
+        return {**super().__getstate__(), "_known_squares": (self.embed, -1, self.embed)}
 
     def encode(self, x: Tensor) -> Tensor:
         """Nearest codes `(N,)` of `x (N, D)`."""

@@ -8,28 +8,16 @@ the first EnCodec release) the residual's gradient would cancel after the first 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from .quantize import EMACodebook
+from .quantizer import Quantized, check_rows, pass_straight, rank_and_world, sum_over_ranks
 
-__all__ = ["Quantized", "ResidualVQ"]
-
-
-class Quantized(NamedTuple):
-    """What a training pass through the quantiser gives."""
-
-    latents: Tensor
-    """Quantised `(B, D, F)`; gradients pass straight through to the input."""
-    codes: Tensor
-    """`(B, n, F)` of the n codebooks that were drawn."""
-    commitment: Tensor
-    """Mean squared distance to the codes, averaged over the n codebooks."""
-    metrics: dict[str, Tensor]
-    """Running health: `use` (share of live codes), `perplexity`, and codes `restarted` just now."""
+__all__ = ["ResidualVQ"]
 
 
 class ResidualVQ(nn.Module):
@@ -68,6 +56,11 @@ class ResidualVQ(nn.Module):
             EMACodebook(codebook_size, dim, decay=decay, restart_below=restart_below)
             for _ in range(num_codebooks)
         )
+
+    @property
+    def vocab(self) -> tuple[int, ...]:
+        """Entries of each code row."""
+        return tuple(codebook.size for codebook in self._first())
 
     def encode(self, latents: Tensor, num_codebooks: int | None = None) -> Tensor:
         """Quantise `(B, D, F)` to codes `(B, num_codebooks, F)`.
@@ -118,9 +111,10 @@ class ResidualVQ(nn.Module):
         if self.training:
             restarted = self._learn(codes, [r.detach() for r in residuals], rng)
         quantized = torch.stack(entries).sum(0).view(batch, frames, dim).transpose(1, 2)
-        passed = latents + (quantized - latents).detach()
+        passed = pass_straight(latents, quantized)
         rows = codes[:heard].view(heard, batch, frames).transpose(0, 1)
-        return Quantized(passed, rows, commitment, {**self.health(), "restarted": restarted})
+        metrics = {**self.health(), "restarted": restarted}
+        return Quantized(passed, rows, {"commitment": commitment}, metrics)
 
     @torch.no_grad()
     def health(self) -> dict[str, Tensor]:
@@ -131,10 +125,7 @@ class ResidualVQ(nn.Module):
 
     def _first(self, count: int | None = None) -> list[EMACodebook]:
         chain = cast(list[EMACodebook], list(self.codebooks))
-        count = len(chain) if count is None else count
-        if not 1 <= count <= len(chain):
-            raise ValueError(f"expected 1 to {len(chain)} codebooks, got {count}")
-        return chain[:count]
+        return chain[: check_rows(count, len(chain))]
 
     def _draw_choice(self, rng: torch.Generator | None) -> int:
         device = None if rng is None else rng.device
@@ -144,7 +135,7 @@ class ResidualVQ(nn.Module):
     @torch.no_grad()
     def _start(self, rows: Tensor, rng: torch.Generator | None) -> None:
         """Place all codebooks by k-means on the first rank's batch, and share them."""
-        rank, world = _rank_and_world()
+        rank, world = rank_and_world()
         for codebook in self._first():
             if rank == 0:
                 codebook.start(rows, self.kmeans_iterations, rng)
@@ -168,7 +159,7 @@ class ResidualVQ(nn.Module):
         so all know the number of candidates. The n-th of a codebook is given by rank n mod world;
         the others leave zeros in its place, and the sum over ranks gathers them.
         """
-        rank, world = _rank_and_world()
+        rank, world = rank_and_world()
         dead = [codebook.dead() for codebook in self._first()]
         parts = []
         for codebook, row, residual, gone in zip(
@@ -177,11 +168,7 @@ class ResidualVQ(nn.Module):
             given = codebook.candidates(residual, int(gone.sum()), rng)
             given[torch.arange(len(given), device=given.device) % world != rank] = 0
             parts += [codebook.statistics(residual, row), given]
-        if world > 1:
-            shared = torch.cat([part.flatten() for part in parts])
-            distributed.all_reduce(shared)
-            split = shared.split([part.numel() for part in parts])
-            parts = [new.view_as(part) for new, part in zip(split, parts, strict=True)]
+        parts = sum_over_ranks(parts)
         for i, codebook in enumerate(self._first()):
             codebook.update(parts[2 * i], dead[i], parts[2 * i + 1])
         return torch.stack([gone.sum() for gone in dead]).sum().float()
@@ -204,9 +191,3 @@ def _chain(codebooks: Sequence[EMACodebook], rows: Tensor) -> tuple[Tensor, list
         codes.append(codebook.encode(rows.detach()))
         rows = rows - codebook.decode(codes[-1])
     return torch.stack(codes), residuals
-
-
-def _rank_and_world() -> tuple[int, int]:
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
