@@ -98,7 +98,7 @@ def test_refusals():
     model = MultiScaleSTFTDiscriminator(TINY)
     with pytest.raises(ValueError, match=r"\(B, 1, T\), got \(2, 2, 400\)"):
         model(torch.randn(2, 2, 400))
-    with pytest.raises(ValueError, match=r"window of 256 samples .* got 255"):
+    with pytest.raises(ValueError, match="needs 256 samples, got 255"):
         model(torch.randn(1, 1, 255))
     with pytest.raises(ValueError, match="multiples of 4"):
         STFTDiscriminatorConfig(n_ffts=(255,))

@@ -11,6 +11,7 @@ def test_closed_form():
     fake = [[torch.full((2, 3), 5.0), torch.full((5,), 1.0)], [torch.full((1,), 2.0)]]
     assert feature_matching(real, fake) == pytest.approx((1 / 4 + 2 / 1 + 0) / 3)
     assert feature_matching(real, fake, relative=False) == pytest.approx((1 + 2 + 0) / 3)
+    assert feature_matching(real, fake, relative=False, reduction="sum") == pytest.approx(3)
 
 
 def test_the_relative_form_does_not_see_the_scale_of_a_layer():
@@ -42,3 +43,5 @@ def test_refusals():
         feature_matching([], [])
     with pytest.raises(ValueError):
         feature_matching([[torch.ones(1)]], [[torch.ones(1), torch.ones(1)]])
+    with pytest.raises(ValueError, match="reduction must be mean or sum, got 'max'"):
+        feature_matching([[torch.ones(1)]], [[torch.ones(1)]], reduction="max")

@@ -1,5 +1,6 @@
 """A run folder goes on with the same settings, or with a larger budget, or not at all."""
 
+import json
 import shutil
 
 import pytest
@@ -54,6 +55,20 @@ def test_settings_that_cannot_change_the_weights_may(tmp_path):
     data = ToyData()
     train(tmp_path, data=data, log_every=3, workers=1, keep_checkpoints=1, checkpoint_every=7)
     assert not data.drawn
+
+
+def test_settings_younger_than_a_run_had_their_defaults(tmp_path):
+    """A recipe from before a setting existed does not name it, and goes on."""
+    train(tmp_path)
+    for path in tmp_path.rglob("state.json"):
+        state = json.loads(path.read_text())
+        state.get("stage", {}).get("train", {}).pop("draw_by", None)
+        path.write_text(json.dumps(state))
+    data = ToyData()
+    train(tmp_path, data=data)
+    assert not data.drawn
+    with pytest.raises(ResumeError, match=r"`train.draw_by` = 'moment', and now it is 'file'"):
+        train(tmp_path, draw_by="file")
 
 
 def test_a_larger_budget_goes_on(tmp_path):

@@ -1,5 +1,38 @@
 """Networks that tell real sound from generated sound; only training needs them."""
 
-from .stft import Judgement, MultiScaleSTFTDiscriminator, STFTDiscriminatorConfig
+from .bands import BandDiscriminatorConfig, MultiBandDiscriminator
+from .base import Discriminator, DiscriminatorConfig, Judgement
+from .combined import CombinedDiscriminator, CombinedDiscriminatorConfig
+from .patch import PatchDiscriminator, PatchDiscriminatorConfig, PatchJudge
+from .periods import MultiPeriodDiscriminator, PeriodDiscriminatorConfig
+from .scales import (
+    MultiScaleDiscriminator,
+    ScaleDiscriminatorConfig,
+    hifigan_scales,
+    melgan_scales,
+)
+from .stft import MultiScaleSTFTDiscriminator, STFTDiscriminatorConfig
+from .waves import ResidualSTFTDiscriminator, ResidualSTFTDiscriminatorConfig
 
-__all__ = ["Judgement", "MultiScaleSTFTDiscriminator", "STFTDiscriminatorConfig"]
+__all__ = [
+    "BandDiscriminatorConfig",
+    "CombinedDiscriminator",
+    "CombinedDiscriminatorConfig",
+    "Discriminator",
+    "DiscriminatorConfig",
+    "Judgement",
+    "MultiBandDiscriminator",
+    "MultiPeriodDiscriminator",
+    "MultiScaleDiscriminator",
+    "MultiScaleSTFTDiscriminator",
+    "PatchDiscriminator",
+    "PatchDiscriminatorConfig",
+    "PatchJudge",
+    "PeriodDiscriminatorConfig",
+    "ResidualSTFTDiscriminator",
+    "ResidualSTFTDiscriminatorConfig",
+    "STFTDiscriminatorConfig",
+    "ScaleDiscriminatorConfig",
+    "hifigan_scales",
+    "melgan_scales",
+]

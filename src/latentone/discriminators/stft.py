@@ -8,7 +8,6 @@ stacked as channels: phase is judged too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,31 +15,13 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 from ..dsp.stft import STFT
+from .base import Discriminator, DiscriminatorConfig, Judgement
 
-__all__ = ["Judgement", "MultiScaleSTFTDiscriminator", "STFTDiscriminatorConfig"]
-
-
-class Judgement(NamedTuple):
-    """What a discriminator says of a batch, one entry for each scale."""
-
-    scores: list[Tensor]
-    """`(B, 1, frames, bins)`: high for real sound, at every time and frequency."""
-    features: list[list[Tensor]]
-    """`(B, filters, frames, bins)` after each hidden layer."""
-
-    def split(self, batch: int) -> tuple[Judgement, Judgement]:
-        """Part the first `batch` items from the others."""
-        first = Judgement(
-            [s[:batch] for s in self.scores], [[f[:batch] for f in fs] for fs in self.features]
-        )
-        others = Judgement(
-            [s[batch:] for s in self.scores], [[f[batch:] for f in fs] for fs in self.features]
-        )
-        return first, others
+__all__ = ["MultiScaleSTFTDiscriminator", "STFTDiscriminatorConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class STFTDiscriminatorConfig:
+class STFTDiscriminatorConfig(DiscriminatorConfig):
     """Sizes of a multi-scale STFT discriminator."""
 
     filters: int = 32
@@ -57,6 +38,13 @@ class STFTDiscriminatorConfig:
             raise ValueError(f"filters must be positive, got {self.filters}")
         if not self.n_ffts or any(n < 4 or n % 4 for n in self.n_ffts):
             raise ValueError(f"n_ffts must be one or more multiples of 4, got {self.n_ffts}")
+
+    def build(self, channels: int = 1) -> MultiScaleSTFTDiscriminator:
+        return MultiScaleSTFTDiscriminator(self, channels)
+
+    @property
+    def min_samples(self) -> int:
+        return max(self.n_ffts)
 
 
 class ScaleDiscriminator(nn.Module):
@@ -75,11 +63,6 @@ class ScaleDiscriminator(nn.Module):
 
     def spectrogram(self, x: Tensor) -> Tensor:
         """Map `(B, C, T)` to `(B, 2 C, frames, bins)`, in fp32: first all real parts."""
-        if x.shape[-1] < self.n_fft:
-            raise ValueError(
-                f"the discriminator's window of {self.n_fft} samples needs at least as much sound, "
-                f"got {x.shape[-1]}; train on longer crops or with shorter n_ffts"
-            )
         with torch.autocast(x.device.type, enabled=False):
             parts = torch.view_as_real(self.stft(x.float()))  # (B, C, bins, frames, 2)
         parts = parts.permute(0, 4, 1, 3, 2).flatten(1, 2)
@@ -95,7 +78,7 @@ class ScaleDiscriminator(nn.Module):
         return self.score(z), features
 
 
-class MultiScaleSTFTDiscriminator(nn.Module):
+class MultiScaleSTFTDiscriminator(Discriminator):
     """Judges sound on several spectrograms at once.
 
     Args:
@@ -104,24 +87,14 @@ class MultiScaleSTFTDiscriminator(nn.Module):
     """
 
     def __init__(self, config: STFTDiscriminatorConfig | None = None, channels: int = 1) -> None:
-        super().__init__()
-        self.config = config or STFTDiscriminatorConfig()
-        self.channels = channels
+        config = config or STFTDiscriminatorConfig()
+        super().__init__(config, channels)
         self.scales = nn.ModuleList(
-            [ScaleDiscriminator(self.config, n_fft, channels) for n_fft in self.config.n_ffts]
+            [ScaleDiscriminator(config, n_fft, channels) for n_fft in config.n_ffts]
         )
 
     def forward(self, x: Tensor) -> Judgement:
-        """Judge a batch.
-
-        Args:
-            x: audio `(B, C, T)`, at least as long as the longest window.
-
-        Raises:
-            ValueError: another number of channels, or too short.
-        """
-        if x.dim() != 3 or x.shape[1] != self.channels:
-            raise ValueError(f"expected audio (B, {self.channels}, T), got {tuple(x.shape)}")
+        self.check(x)
         judged = [scale(x) for scale in self.scales]
         return Judgement([score for score, _ in judged], [features for _, features in judged])
 

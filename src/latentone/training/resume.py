@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..config import load_json, save_json, to_dict
+from ..config import from_dict, load_json, save_json, to_dict
 from .recipe import Stage
 
 __all__ = [
@@ -52,7 +52,8 @@ def require_same_stage(state: dict[str, Any], stage: Stage, run_dir: Path) -> No
     Raises:
         ResumeError: another value; field, both values and what to do are named.
     """
-    saved, ours = state["stage"], to_dict(stage)
+    # Settings that a run from before them does not name had their defaults.
+    saved, ours = to_dict(from_dict(Stage, state["stage"])), to_dict(stage)
     for path, before, now in _differences(saved, ours, ""):
         name = path.removeprefix("train.")
         if path.startswith("train.") and name in FREE:

@@ -1,5 +1,6 @@
 """Two processes train one codec: weights, codebooks and balance end equal on both."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 CHILD = """
-import os, sys, torch
+import json, os, sys, torch
 from dataclasses import replace
 from safetensors.torch import save_file
 from latentone.codecs import EnCodecConfig
@@ -19,7 +20,7 @@ from latentone.networks.seanet import SEANetConfig
 from latentone.training import Stage, TrainConfig, fit
 from latentone.training.tasks import CodecTaskConfig
 
-folder, rank = sys.argv[1], int(os.environ["RANK"])
+folder, changes, rank = sys.argv[1], json.loads(sys.argv[2]), int(os.environ["RANK"])
 
 class Tones:
     weights = [1.0] * 16
@@ -40,7 +41,7 @@ model = EnCodecConfig(
 )
 config = CodecTaskConfig(
     model=model, discriminator=STFTDiscriminatorConfig(filters=2, n_ffts=(128, 64)),
-    adversarial_start=0.25, learning_rate=1e-3,
+    adversarial_start=0.25, learning_rate=1e-3, **changes,
 )
 torch.manual_seed(rank)
 task = config.build()
@@ -52,21 +53,26 @@ save_file(tensors, f"{folder}.rank{rank}.safetensors")
 """
 
 
+PHASES = {"balanced": False, "freeze_encoder_after": 0.5, "adversarial": "least_squares"}
+
+
 @pytest.mark.slow
-def test_two_ranks_end_with_one_codec(tmp_path):
+@pytest.mark.parametrize("changes", [{}, PHASES], ids=["balanced", "two phases"])
+def test_two_ranks_end_with_one_codec(tmp_path, changes):
     source = str(Path(__file__).parents[3] / "src")
     paths = os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])
     script, run = tmp_path / "child.py", tmp_path / "run"
     script.write_text(CHILD)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
-               "--nproc-per-node", "2", str(script), str(run)]  # fmt: skip
+               "--nproc-per-node", "2", str(script), str(run), json.dumps(changes)]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = (load_file(f"{run}.rank{rank}.safetensors") for rank in (0, 1))
     parts = {name.split(".")[0] for name in one}
-    assert {"codec", "discriminator", "balancer"} <= parts
+    assert {"codec", "discriminator"} <= parts
     differ = [name for name in one if not torch.equal(one[name], two[name])]
     assert not differ
     assert one["codec.quantizer.codebooks.0.inited"]
-    assert all(one["balancer.count"] > 0)
+    assert ("balancer" in parts) == (not changes)
+    assert changes or all(one["balancer.count"] > 0)

@@ -357,5 +357,5 @@ def test_refusals():
         replace(CONFIG, adversarial_start=1.5)
     with pytest.raises(ValueError, match="learning_rate"):
         replace(CONFIG, learning_rate=0.0)
-    with pytest.raises(ValueError, match="weight mel must be positive, got 0"):
-        CodecLossWeights(mel=0)
+    with pytest.raises(ValueError, match="weight mel must be 0 or more, got -1"):
+        CodecLossWeights(mel=-1)

@@ -1,118 +1,41 @@
-"""Train a codec: distances in time and mel, a discriminator that listens, one balanced gradient.
+"""Train a codec: distances in time and frequency, a discriminator that listens, one gradient.
 
 The recipe of Defossez et al., "High Fidelity Neural Audio Compression", 2022, section 3.4, for any
-codec whose forward pass gives a reconstruction. Differs: the discriminator is updated at evenly
-spaced steps, a share of all, where the paper throws a die, and it may join late.
+codec whose forward pass gives a reconstruction; unbalanced, with other distances, discriminators
+and optimisers, those of SoundStream, HiFi-GAN, DAC, VQGAN, Oobleck and RAVE. Differs: the
+discriminator is updated at evenly spaced steps, a share of all, where EnCodec throws a die and
+others alternate the two sides; and it may join late.
 """
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-from ...codecs.base import Codec, CodecConfig, CodecOutput
-from ...discriminators import MultiScaleSTFTDiscriminator, STFTDiscriminatorConfig
+from ...codecs.base import Codec, CodecOutput
+from ...discriminators import Discriminator
 from ...dsp.distances import MultiResolutionSTFT, MultiScaleMel, si_sdr
-from ...hub import build_model, model_class, read_weights, resolve_folder
 from ...losses import (
-    AdversarialKind,
     Balancer,
+    LogMelDistance,
     discriminator_loss,
     feature_matching,
     generator_loss,
+    weighted_gradient,
 )
-from ..schedules import constant, cosine
-from ..task import Batch, Optimization, Preview, Run, Task, TaskConfig
+from ..health import HealthWatch, judge_health, variety
+from ..optimizers import adamw
+from ..schedules import Schedule, constant, cosine, exponential
+from ..score_picture import score_picture
+from ..task import Batch, Optimization, Preview, Run, Task
+from .codec_config import CodecLossWeights, CodecTaskConfig
+from .denoising import noisy_batch
 
 __all__ = ["CodecLossWeights", "CodecTask", "CodecTaskConfig"]
 
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CodecLossWeights:
-    """Shares of the gradient at the reconstruction, relative to the sum of those at work."""
-
-    waveform: float = 0.1
-    """Mean absolute difference of samples."""
-    mel: float = 1.0
-    """Multi-scale mel distance."""
-    adversarial: float = 3.0
-    """What the discriminator says."""
-    feature: float = 3.0
-    """Difference inside the discriminator."""
-
-    def __post_init__(self) -> None:
-        for name, weight in vars(self).items():
-            if weight <= 0:
-                raise ValueError(f"the weight {name} must be positive, got {weight}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CodecTaskConfig(TaskConfig):
-    """How a codec is trained; the defaults are EnCodec's at 24 kHz."""
-
-    model: CodecConfig
-    """The codec."""
-    discriminator: STFTDiscriminatorConfig | None = field(default_factory=STFTDiscriminatorConfig)
-    """What judges it; None trains on distances alone."""
-    weights: CodecLossWeights = field(default_factory=CodecLossWeights)
-    """Shares of the losses; the codec's own penalties are added outside of the balance."""
-    adversarial: AdversarialKind = "hinge"
-    """Form of the adversarial losses."""
-    adversarial_start: float = 0.0
-    """Share of all steps after which the discriminator joins."""
-    discriminator_share: float = 2 / 3
-    """Share of the steps, evenly spaced, at which the discriminator learns too."""
-    balancer_decay: float = 0.999
-    """Decay of the averaged gradient norms."""
-    mel_preset: Literal["encodec", "dac"] = "encodec"
-    """Which multi-scale mel distance."""
-    learning_rate: float = 3e-4
-    """Of both optimisers (Adam)."""
-    betas: tuple[float, float] = (0.5, 0.9)
-    """Of Adam."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Of the learning rate."""
-    warmup: float = 0.0
-    """Steps (or below 1, share of all steps) in which the learning rate rises."""
-    train_encoder: bool = True
-    """False leaves encoder and codebooks as they are, so that latent stores stay valid."""
-
-    def __post_init__(self) -> None:
-        for name in ("adversarial_start", "discriminator_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
-
-    def build(self, pretrained: Path | None = None) -> CodecTask:
-        """Make the task with fresh weights, or go on from a model folder.
-
-        A codec that is fine-tuned keeps its own config. Its discriminator comes from
-        `training/discriminator.safetensors` in that folder; without this file a fresh one starts,
-        with a warning.
-
-        Raises:
-            FileNotFoundError: no such folder.
-            ValueError: the folder holds another kind of codec, or a discriminator of other sizes.
-        """
-        if pretrained is None:
-            return CodecTask(self, build_model(self.model, Codec))
-        folder = resolve_folder(pretrained)
-        task = CodecTask(self, model_class(self.model, Codec).from_pretrained(folder))
-        if task.discriminator is not None:
-            _load_discriminator(task.discriminator, folder)
-        return task
-
 
 class CodecTask(Task):
-    """A codec, what judges it, and the balance of its losses.
+    """A codec, what judges it, and the weights of its losses.
 
     Args:
         config: settings.
@@ -121,68 +44,105 @@ class CodecTask(Task):
 
     def __init__(self, config: CodecTaskConfig, codec: Codec) -> None:
         self.config = config
+        if config.noise_db is not None and not getattr(codec.config, "denoising", False):
+            raise ValueError("noise_db teaches a switch: the codec needs denoising=True")
         self.model = self.codec = codec.train()
         rate, channels = codec.source.sample_rate, codec.source.channels
-        self.mel = MultiScaleMel(rate, config.mel_preset)
-        self.stft = MultiResolutionSTFT()
-        self.balancer = Balancer(vars(config.weights), decay=config.balancer_decay)
-        self.modules = {
-            "codec": codec,
-            "balancer": self.balancer,
-            "distances": nn.ModuleList([self.mel, self.stft]),
-        }
-        self.discriminator: MultiScaleSTFTDiscriminator | None = None
+        preset = config.mel_preset
+        self.mel = LogMelDistance(rate) if preset == "hifigan" else MultiScaleMel(rate, preset)
+        self.stft = MultiResolutionSTFT(config.stft_preset)
+        self.modules = {"codec": codec, "distances": nn.ModuleList([self.mel, self.stft])}
+        self.balancer: Balancer | None = None
+        if config.balanced:
+            self.balancer = Balancer(config.weights.present(), decay=config.balancer_decay)
+            self.modules["balancer"] = self.balancer
+        self.discriminator: Discriminator | None = None
         if config.discriminator is not None:
-            self.discriminator = MultiScaleSTFTDiscriminator(config.discriminator, channels)
+            self.discriminator = config.discriminator.build(channels)
             self.modules["discriminator"] = self.discriminator
+        self.watch = HealthWatch()
         self.fixed: list[nn.Module] = [] if config.train_encoder else codec.encode_path()[1]
         for module in self.fixed:
             module.requires_grad_(False)
 
     def optimizers(self) -> dict[str, Optimization]:
         config = self.config
-        make = {"constant": constant, "cosine": cosine}[config.schedule]
-        optimizers: dict[str, Optimization] = {}
-        for name in ("codec", "discriminator"):
-            if name in self.modules:
-                parameters = [p for p in self.modules[name].parameters() if p.requires_grad]
-                adam = torch.optim.Adam(parameters, lr=config.learning_rate, betas=config.betas)
-                optimizers[name] = Optimization(adam, name, schedule=make(warmup=config.warmup))
-        return optimizers
+        rates = {
+            "codec": config.learning_rate,
+            "discriminator": config.discriminator_learning_rate or config.learning_rate,
+        }
+        clips = {"codec": config.clip, "discriminator": config.discriminator_clip}
+        return {
+            name: Optimization(self._optimizer(name, rate), name, clips[name], self._schedule())
+            for name, rate in rates.items()
+            if name in self.modules
+        }
+
+    def _optimizer(self, name: str, rate: float) -> torch.optim.Optimizer:
+        config, module = self.config, self.modules[name]
+        if config.optimizer == "adamw":
+            decay = config.weight_decay
+            return adamw(module, learning_rate=rate, betas=config.betas, weight_decay=decay)
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        return torch.optim.Adam(parameters, lr=rate, betas=config.betas)
+
+    def _schedule(self) -> Schedule:
+        warmup = self.config.warmup
+        if self.config.schedule == "exponential":
+            return exponential(decay=self.config.decay, warmup=warmup)
+        return (cosine if self.config.schedule == "cosine" else constant)(warmup=warmup)
 
     def step(self, batch: Batch, run: Run) -> dict[str, Tensor]:
-        for module in self.fixed:
-            module.eval()  # or codebooks would go on moving
         config, real = self.config, batch["x"]
+        still = self._stand_still(run)
+        if config.noise_db is not None:
+            batch, real = noisy_batch(batch, config.noise_db, run.rng)
         output = run.module("codec")(batch)
         fake = _reconstruction(output).float()
         adversarial = self.adversarial_at(run.step, run.total_steps)
-        logs = {}
+        logs: dict[str, Tensor] = {}
 
         # The discriminator's half: tell real sound from the codec's.
         if adversarial and self.discriminator_learns_at(run.step):
             judged = run.module("discriminator")(torch.cat([real, fake.detach()]))
             of_real, of_fake = judged.split(len(real))
-            loss = discriminator_loss(of_real.scores, of_fake.scores, config.adversarial)
+            loss = discriminator_loss(
+                of_real.scores, of_fake.scores, config.adversarial, config.reduction
+            )
             run.backward(loss)
             run.optimize("discriminator")
-            logs["discriminator"] = loss
+            logs = {"discriminator": loss, **judge_health(of_real.scores, of_fake.scores)}
 
         # The codec's half: sound right, and be taken for real.
         heard = fake.detach().requires_grad_()
-        losses = {"waveform": (heard - real).abs().mean(), "mel": self.mel(heard, real)}
+        losses = self._distances(heard, real)
         if adversarial:
             judge = run.frozen("discriminator")
             of_real, of_fake = judge(real), judge(heard)
-            losses["adversarial"] = generator_loss(of_fake.scores, config.adversarial)
-            losses["feature"] = feature_matching(of_real.features, of_fake.features)
+            losses["adversarial"] = generator_loss(
+                of_fake.scores, config.adversarial, config.reduction
+            )
+            losses["feature"] = feature_matching(
+                of_real.features,
+                of_fake.features,
+                relative=config.relative_features,
+                reduction=config.reduction,
+            )
         # The gradient of sum(fake * g) with respect to fake is g: one backward pass takes the
-        # balanced gradient into the codec, together with those of its own penalties.
-        gradient = self.balancer(losses, heard)
-        run.backward((fake * gradient).sum() + _sum(output.losses, like=fake))
+        # combined gradient into the codec, together with those of its own penalties.
+        gradient, norms = self._gradient(losses, heard)
+        run.backward((fake * gradient).sum() + self._penalty(output.losses, like=fake))
+        for parameter in still:
+            parameter.grad = None  # or the optimiser's momentum would go on moving it
         run.optimize("codec")
         logs = {"loss": losses.pop("mel"), **losses, **logs, **output.losses, **output.metrics}
-        return {name: value.detach() for name, value in logs.items()}
+        logs |= {f"gradient/{side}": norm for side, norm in norms.items()}
+        if len(real) > 1:
+            logs["variety"] = variety(fake, real)
+        logs = {name: value.detach() for name, value in logs.items()}
+        if run.rank == 0:
+            self.watch.see(logs)
+        return logs
 
     def adversarial_at(self, step: int, total_steps: int) -> bool:
         """Whether the discriminator takes part in this step."""
@@ -193,6 +153,65 @@ class CodecTask(Task):
         """Whether the discriminator is updated at this step: the same on all ranks."""
         share = self.config.discriminator_share
         return int((step + 1) * share) > int(step * share)
+
+    def encoder_stands_at(self, step: int, total_steps: int) -> bool:
+        """Whether encoder and codebooks have been trained to their end at this step."""
+        after = self.config.freeze_encoder_after
+        return after < 1 and step >= after * total_steps
+
+    def _stand_still(self, run: Run) -> list[nn.Parameter]:
+        """Keep fixed modules from moving; the parameters whose gradients are to be dropped."""
+        for module in self.fixed:
+            module.eval()  # or codebooks would go on moving
+        if not self.encoder_stands_at(run.step, run.total_steps):
+            return []
+        modules = self.codec.encode_path()[1]
+        for module in modules:
+            module.eval()
+            if run.world == 1:  # DDP waits for the gradients of all that could learn at the start
+                module.requires_grad_(False)
+        return [p for module in modules for p in module.parameters()]
+
+    def _distances(self, heard: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """Those with a weight, and always mel: it is the loss that validation reports too."""
+        weights = self.config.weights
+        losses = {}
+        if weights.waveform:
+            losses["waveform"] = (heard - real).abs().mean()
+        with torch.set_grad_enabled(weights.mel > 0):
+            losses["mel"] = self.mel(heard, real)
+        if weights.stft:
+            losses["stft"] = self._stft(heard, real)
+        return losses
+
+    def _stft(self, heard: Tensor, real: Tensor) -> Tensor:
+        distance: Tensor = self.stft(heard, real)
+        if self.config.mid_side and heard.shape[1] == 2:
+            return distance + self.stft(_mid_side(heard), _mid_side(real))
+        return distance
+
+    def _gradient(
+        self, losses: dict[str, Tensor], heard: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the losses with a weight ask of the reconstruction, and how loudly."""
+        weights = self.config.weights.present()
+        weighed = {name: loss for name, loss in losses.items() if name in weights}
+        if not weighed:  # a judge alone that has not joined yet
+            return torch.zeros_like(heard), {}
+        if self.balancer is not None:
+            return self.balancer(weighed, heard), self.balancer.norms()
+        return weighted_gradient(weighed, weights, heard, adaptive=self.config.adaptive)
+
+    def _penalty(self, losses: dict[str, Tensor], like: Tensor) -> Tensor:
+        factors = {name: self.config.own.get(name, 1.0) for name in losses}
+        unknown = sorted(set(self.config.own) - set(losses))
+        if unknown:
+            raise ValueError(
+                f"`own` weighs {unknown[0]}, but {type(self.codec).__name__} gives the penalties "
+                f"{sorted(losses)}"
+            )
+        terms = [factor * losses[name] for name, factor in factors.items() if factor]
+        return sum(terms, start=like.new_zeros(()))
 
     def validate(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         """Distances of each item without its padding; `loss` is the mel distance, as in `step`."""
@@ -209,14 +228,18 @@ class CodecTask(Task):
         return {**logs, **output.losses, **output.metrics}
 
     def preview(self, batch: Batch, run: Run) -> Preview:
-        """Each item's original and reconstruction."""
+        """Each item's original and reconstruction, and what the discriminator makes of them."""
         output = run.module("codec")(batch)
         render = self.codec.source.render
-        audio = {}
+        audio, images = {}, {}
         for i, (fake, real) in enumerate(_valid_pairs(_reconstruction(output), batch)):
             audio[f"{i}/original"] = render(real)
             audio[f"{i}/reconstruction"] = render(fake)
-        return Preview(audio, {})
+        judge, real = self.discriminator, batch["x"]
+        if judge is not None and real.shape[-1] >= judge.config.min_samples:
+            fake = _reconstruction(output).float()
+            images["judge"] = score_picture(judge(real).scores, judge(fake).scores)
+        return Preview(audio, images)
 
 
 def _reconstruction(output: CodecOutput) -> Tensor:
@@ -233,19 +256,7 @@ def _valid_pairs(fake: Tensor, batch: Batch) -> list[tuple[Tensor, Tensor]]:
     return [(f[:, :length], r[:, :length]) for f, r, length in rows]
 
 
-def _sum(losses: dict[str, Tensor], like: Tensor) -> Tensor:
-    return sum(losses.values(), start=like.new_zeros(()))
-
-
-def _load_discriminator(discriminator: nn.Module, folder: Path) -> None:
-    name = "training/discriminator.safetensors"
-    if not (folder / name).exists():
-        logger.warning("%s is missing: the discriminator starts afresh", folder / name)
-        return
-    try:
-        discriminator.load_state_dict(read_weights(folder, name), strict=True)
-    except RuntimeError as error:
-        raise ValueError(
-            f"the discriminator in {folder / name} has other sizes than the recipe's: give the "
-            f"sizes it was trained with, or remove the file to start afresh ({error})"
-        ) from error
+def _mid_side(x: Tensor) -> Tensor:
+    """Half sum and half difference of two channels `(B, 2, T)`."""
+    left, right = x.unbind(1)
+    return torch.stack([left + right, left - right], dim=1) / 2
