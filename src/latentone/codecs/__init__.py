@@ -1,6 +1,19 @@
 """Step 1: representations of sound."""
 
+from .autoencoder import Autoencoder
+from .autoencoder_config import (
+    AutoencoderConfig,
+    EMACodes,
+    FSQCodes,
+    GradientCodes,
+    KLLatents,
+    MMDLatents,
+    PlainLatents,
+    SphereLatents,
+    TanhLatents,
+)
 from .base import Codec, CodecConfig, CodecOutput
+from .dac import DAC, DACConfig, dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps
 from .encodec import EnCodec
 from .encodec_config import (
     EnCodecConfig,
@@ -9,6 +22,26 @@ from .encodec_config import (
     encodec_32khz,
     encodec_48khz,
 )
+from .latent_pca import LatentPCA
+from .long_decode import decode_by_windows
+from .mel import MelCodec
+from .mel_config import GriffinLimConfig, MelCodecConfig
+from .oobleck import Oobleck, OobleckConfig, oobleck_44khz, oobleck_network
+from .rave import RAVE
+from .rave_config import (
+    RAVEConfig,
+    rave_discrete,
+    rave_low_latency,
+    rave_onnx,
+    rave_raspberry,
+    rave_v1,
+    rave_v2,
+    rave_v2_raw,
+    rave_v2_small,
+    rave_v3,
+)
+from .soundstream import SoundStream, SoundStreamConfig
+from .spectrum import SpectrumCodec, SpectrumConfig
 from .waveform import (
     IdentityWaveform,
     IdentityWaveformConfig,
@@ -17,17 +50,57 @@ from .waveform import (
 )
 
 __all__ = [
+    "DAC",
+    "RAVE",
+    "Autoencoder",
+    "AutoencoderConfig",
     "Codec",
     "CodecConfig",
     "CodecOutput",
+    "DACConfig",
+    "EMACodes",
     "EnCodec",
     "EnCodecConfig",
+    "FSQCodes",
+    "GradientCodes",
+    "GriffinLimConfig",
     "IdentityWaveform",
     "IdentityWaveformConfig",
+    "KLLatents",
+    "LatentPCA",
+    "MMDLatents",
+    "MelCodec",
+    "MelCodecConfig",
     "MuLawWaveform",
     "MuLawWaveformConfig",
+    "Oobleck",
+    "OobleckConfig",
+    "PlainLatents",
+    "RAVEConfig",
+    "SoundStream",
+    "SoundStreamConfig",
+    "SpectrumCodec",
+    "SpectrumConfig",
+    "SphereLatents",
+    "TanhLatents",
+    "dac_16khz",
+    "dac_24khz",
+    "dac_44khz",
+    "dac_44khz_16kbps",
+    "decode_by_windows",
     "encodec_16khz",
     "encodec_24khz",
     "encodec_32khz",
     "encodec_48khz",
+    "oobleck_44khz",
+    "oobleck_network",
+    "rave_discrete",
+    "rave_low_latency",
+    "rave_onnx",
+    "rave_raspberry",
+    "rave_v1",
+    "rave_v2",
+    "rave_v2_raw",
+    "rave_v2_small",
+    "rave_v3",
 ]

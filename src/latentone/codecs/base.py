@@ -154,6 +154,11 @@ class Codec(PretrainedModel, ABC):
         return None
 
     @property
+    def decode_context(self) -> int | None:
+        """Frames on either side that take part in the sound of a frame; None = all of them."""
+        return None
+
+    @property
     def chunkable(self) -> bool:
         """Whether `encode_long` runs in constant memory."""
         return self.context is not None

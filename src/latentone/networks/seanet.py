@@ -19,7 +19,7 @@ from ..nn.lstm import ResidualLSTM
 from ..nn.streaming import StreamingSequential
 from ..nn.windows import context, overlap_save, strides
 
-__all__ = ["SEANetConfig", "SEANetDecoder", "SEANetEncoder"]
+__all__ = ["SEANetConfig", "SEANetDecoder", "SEANetEncoder", "SoundStreamNetConfig"]
 
 WINDOW = 2**15
 """Samples of a window in which a CPU computes: larger ones spend their time on fresh memory, and
@@ -39,7 +39,7 @@ class SEANetConfig:
     ratios: tuple[int, ...] = (8, 5, 4, 2)
     """Strides in the decoder's order; the encoder runs them backwards."""
     num_residual_layers: int = 1
-    """Residual units before each stride; the dilation of the n-th is 2 ** n."""
+    """Residual units before each stride; see `dilations`."""
     num_lstm_layers: int = 2
     """Layers of the recurrent network at the bottom; 0 for none."""
     kernel_size: int = 7
@@ -72,6 +72,45 @@ class SEANetConfig:
     def hop_length(self) -> int:
         """Samples per latent frame."""
         return prod(self.ratios)
+
+    @property
+    def dilations(self) -> list[int]:
+        """Distance of the taps in each residual unit before a stride."""
+        return [2**n for n in range(self.num_residual_layers)]
+
+    @property
+    def encoder_last_kernel_size(self) -> int:
+        """Taps of the encoder's last convolution."""
+        return self.last_kernel_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundStreamNetConfig(SEANetConfig):
+    """SoundStream's networks (Zeghidour et al., 2021, figure 3): dilated wide units, no LSTM.
+
+    A class of its own, since what it adds would change the fingerprint of every EnCodec.
+    """
+
+    num_residual_layers: int = 3
+    """Residual units before each stride; the dilation of the n-th is 3 ** n."""
+    num_lstm_layers: int = 0
+    """Layers of the recurrent network at the bottom; 0 for none."""
+    residual_kernel_size: int = 7
+    """Taps of the dilated convolution in a residual unit."""
+    compress: int = 1
+    """How much narrower a residual unit is inside."""
+    conv_shortcut: bool = False
+    """Whether the skip path of a residual unit is a convolution; else it is the identity."""
+    encoder_taps: int = 3
+    """Taps of the encoder's last convolution."""
+
+    @property
+    def dilations(self) -> list[int]:
+        return [3**n for n in range(self.num_residual_layers)]
+
+    @property
+    def encoder_last_kernel_size(self) -> int:
+        return self.encoder_taps
 
 
 class ResidualUnit(nn.Module):
@@ -199,14 +238,14 @@ class SEANetEncoder(_SEANet):
         dim = config.num_filters
         layers: list[nn.Module] = [_conv(config, config.channels, dim, config.kernel_size)]
         for ratio in reversed(config.ratios):
-            layers += [ResidualUnit(dim, 2**n, config) for n in range(config.num_residual_layers)]
+            layers += [ResidualUnit(dim, dilation, config) for dilation in config.dilations]
             layers += [nn.ELU(inplace=True), _conv(config, dim, 2 * dim, 2 * ratio, stride=ratio)]
             dim *= 2
         if config.num_lstm_layers:
             layers.append(ResidualLSTM(dim, config.num_lstm_layers))
         layers += [
             nn.ELU(inplace=True),
-            _conv(config, dim, config.latent_dim, config.last_kernel_size),
+            _conv(config, dim, config.latent_dim, config.encoder_last_kernel_size),
         ]
         self.layers = StreamingSequential(*layers)
 
@@ -231,7 +270,7 @@ class SEANetDecoder(_SEANet):
             )
             layers += [nn.ELU(inplace=True), upsample]
             dim //= 2
-            layers += [ResidualUnit(dim, 2**n, config) for n in range(config.num_residual_layers)]
+            layers += [ResidualUnit(dim, dilation, config) for dilation in config.dilations]
         layers += [
             nn.ELU(inplace=True),
             _conv(config, dim, config.channels, config.last_kernel_size),

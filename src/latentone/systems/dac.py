@@ -1,0 +1,190 @@
+"""Descript Audio Codec: high-fidelity residual codes, trained against two kinds of discriminator.
+
+Kumar, Seetharaman, Luebs, Kumar, Kumar, "High-Fidelity Audio Compression with Improved RVQGAN",
+2023 (https://arxiv.org/abs/2306.06546).
+
+Differs from the paper: what is decoded has whole frames for odd strides too; quantiser dropout is
+drawn for each item; excerpts are drawn as everywhere here, not by turns from kinds of sources, and
+are neither chosen by loudness nor augmented. `small` and `debug` are ours: narrow, with narrow
+discriminators that join late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..codecs.dac import DACConfig, dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps
+from ..discriminators import (
+    BandDiscriminatorConfig,
+    CombinedDiscriminatorConfig,
+    PeriodDiscriminatorConfig,
+)
+from ..networks.dac import DACNetworkConfig
+from ..training.recipe import Recipe, Stage, TrainConfig
+from ..training.tasks.codec import CodecLossWeights, CodecTaskConfig
+from .card import SystemCard
+
+__all__ = ["CARD", "RECIPES", "debug_codec", "small_codec"]
+
+CARD = SystemCard(
+    title="Descript Audio Codec",
+    paper=(
+        "High-Fidelity Audio Compression with Improved RVQGAN, https://arxiv.org/abs/2306.06546"
+    ),
+    authors="Kumar et al.",
+    year=2023,
+    summary=(
+        "Compresses full-band sound about ninetyfold: convolutions with periodic activations, a "
+        "chain of low-dimensional codebooks learned by gradient, discriminators over periods and "
+        "over bands of complex spectrograms."
+    ),
+    sizes={
+        "debug": "8 kHz mono, seconds on two CPU cores; for tests",
+        "small": "24 kHz mono, 1.6 M parameters, 1.5 kbit/s; for a laptop",
+        "16khz": "16 kHz mono, 74.2 M parameters, 6 kbit/s",
+        "24khz": "24 kHz mono, 74.7 M parameters, 24 kbit/s",
+        "44khz_16kbps": "44.1 kHz mono, 64.2 M parameters, 15.5 kbit/s",
+        "44khz": "44.1 kHz mono, 76.7 M parameters, 7.75 kbit/s",
+        "paper": "the same as 44khz",
+    },
+)
+
+PENALTIES = {"vq/commitment": 0.25, "vq/codebook": 1.0}
+
+
+def _judges(
+    filters: tuple[int, ...] = (32, 128, 512, 1024),
+    band_filters: int = 32,
+    n_ffts: tuple[int, ...] = (2048, 1024, 512),
+) -> CombinedDiscriminatorConfig:
+    """Periods and bands, over sound whose mean is taken away and whose peak is 0.8."""
+    return CombinedDiscriminatorConfig(
+        parts=(
+            PeriodDiscriminatorConfig(filters=filters),
+            BandDiscriminatorConfig(filters=band_filters, n_ffts=n_ffts),
+        ),
+        center=True,
+        peak=0.8,
+    )
+
+
+def debug_codec(steps: int = 12) -> Stage:
+    """A codec that is trained in seconds: 8 kHz, 50 frames per second, 4 codebooks of 32."""
+    network = DACNetworkConfig(
+        latent_dim=16, encoder_width=4, decoder_width=4, strides=(4, 5, 8), multiples=(2, 4, 8)
+    )
+    model = DACConfig(
+        sample_rate=8_000, network=network, num_codebooks=4, codebook_size=32, code_dim=4
+    )
+    task = CodecTaskConfig(
+        model=model,
+        discriminator=_judges(filters=(2, 4), band_filters=2, n_ffts=(256, 64)),
+        weights=CodecLossWeights(waveform=0, mel=15, adversarial=1, feature=2),
+        balanced=False,
+        own=PENALTIES,
+        adversarial="least_squares",
+        relative_features=False,
+        reduction="sum",
+        adversarial_start=0.5,
+        discriminator_share=1.0,
+        mel_preset="dac",
+        optimizer="adamw",
+        learning_rate=1e-3,
+        betas=(0.8, 0.99),
+    )
+    train = TrainConfig(
+        steps=steps,
+        batch_size=4,
+        crop_seconds=0.5,
+        log_every=2,
+        validate_every=6,
+        validate_items=8,
+        checkpoint_every=6,
+    )
+    return Stage(task=task, train=train)
+
+
+def small_codec(minutes: float = 40) -> Stage:
+    """24 kHz mono, 37.5 frames per second, 4 codebooks of 1024: 1.5 kbit/s, as EnCodec's `small`.
+
+    Losses, balance, crops and the late discriminator are those that were measured for EnCodec's
+    `small` (docs/systems/encodec.md); what judges is DAC's, narrow.
+    """
+    network = DACNetworkConfig(
+        latent_dim=128,
+        encoder_width=12,
+        decoder_width=12,
+        strides=(4, 4, 5, 8),
+        multiples=(2, 4, 8, 16),
+    )
+    task = CodecTaskConfig(
+        model=DACConfig(sample_rate=24_000, network=network, num_codebooks=4),
+        discriminator=_judges(filters=(8, 16, 32, 64), band_filters=8, n_ffts=(1024, 512, 256)),
+        weights=CodecLossWeights(waveform=0.5),
+        own=PENALTIES,
+        adversarial="least_squares",
+        mel_preset="dac",
+        adversarial_start=0.6,
+        learning_rate=1e-3,
+        betas=(0.8, 0.99),
+        schedule="cosine",
+    )
+    train = TrainConfig(
+        minutes=minutes,
+        batch_size=4,
+        crop_seconds=0.25,
+        validate_every=250,
+        checkpoint_every=250,
+    )
+    return Stage(task=task, train=train)
+
+
+def _published(model: DACConfig) -> Stage:
+    """72 excerpts of 0.38 s a step, 400 000 steps; both sides learn at each."""
+    task = CodecTaskConfig(
+        model=model,
+        discriminator=_judges(),
+        weights=CodecLossWeights(waveform=0, mel=15, adversarial=1, feature=2),
+        balanced=False,
+        own=PENALTIES,
+        adversarial="least_squares",
+        relative_features=False,
+        reduction="sum",
+        discriminator_share=1.0,
+        mel_preset="dac",
+        optimizer="adamw",
+        weight_decay=0.01,
+        learning_rate=1e-4,
+        betas=(0.8, 0.99),
+        schedule="exponential",
+        decay=0.999996,
+        clip=1000.0,
+        discriminator_clip=10.0,
+    )
+    train = TrainConfig(
+        steps=400_000,
+        batch_size=72,
+        crop_seconds=0.38,
+        log_every=50,
+        validate_every=1000,
+        validate_items=250,
+        checkpoint_every=1000,
+        preview_every=10,
+        workers=8,
+    )
+    return Stage(task=task, train=train)
+
+
+def _recipe(size: str, codec: Callable[[], Stage]) -> Callable[[], Recipe]:
+    return lambda: Recipe(system="dac", size=size, codec=codec())
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "debug": _recipe("debug", debug_codec),
+    "small": _recipe("small", small_codec),
+    "16khz": _recipe("16khz", lambda: _published(dac_16khz())),
+    "24khz": _recipe("24khz", lambda: _published(dac_24khz())),
+    "44khz_16kbps": _recipe("44khz_16kbps", lambda: _published(dac_44khz_16kbps())),
+    "44khz": _recipe("44khz", lambda: _published(dac_44khz())),
+    "paper": _recipe("paper", lambda: _published(dac_44khz())),
+}
