@@ -32,7 +32,8 @@ Every generative system of musical sound is a representation and a model that ge
 GROUPS = {
     "look around": ("systems", "info", "corpus"),
     "steps 1 to 3, learn from a folder of sound": ("train", "encode"),
-    "step 4, make sound": ("generate", "continue", "reconstruct"),
+    "step 4, make sound": ("generate", "continue", "reconstruct", "transfer"),
+    "keep it small": ("compress", "decompress"),
     "look back": ("report", "evaluate", "similar", "listen"),
 }
 

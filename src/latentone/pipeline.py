@@ -161,6 +161,35 @@ class Pipeline:
         y = self.codec.decode(latents, gain=self.codec.gain(x))
         return self._give(y[0], length)
 
+    @torch.no_grad()
+    def transfer(
+        self,
+        audio: Audio | str | Path,
+        other: Audio | str | Path | None = None,
+        *,
+        seed: int | None = None,
+        **how: Any,
+    ) -> Audio:
+        """Send a sound through the codec, and change it on the way: timbre transfer.
+
+        Args:
+            audio: any rate; resampled, and mapped to the codec's channels.
+            other: a second sound to mix in, or to go towards.
+            seed: of a decoder that draws; None draws anew.
+            how: `amount`, `mix`, `bias`, `scale`, `num_codebooks`, `loudness`: see
+                `latentone.codecs.transfer.transfer`.
+
+        Returns:
+            As long as `audio`, at the codec's rate and channels.
+        """
+        from .codecs.transfer import transfer
+
+        x = self._take(audio)
+        second = None if other is None else self._take(other)[0]
+        rng = None if seed is None else torch.Generator(device=self.device).manual_seed(seed)
+        y = transfer(self.codec, x[0], second, rng=rng, **how)
+        return self._give(y, x.shape[-1])
+
     def generate(
         self,
         prompt: str | None = None,
