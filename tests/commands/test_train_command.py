@@ -115,7 +115,10 @@ def test_steps_one_by_one_and_repeated_equal_one_command(
     for part in ("codec", "generator"):
         ours, theirs = weights(run, part), weights(trained, part)
         assert ours.keys() == theirs.keys()
-        assert all(torch.equal(ours[k], theirs[k]) for k in ours)
+        # Equal bits in a process of its own; after thousands of other tests the matrix products of
+        # one and the same training were seen to round differently, by 1e-6.
+        for key, ours_value in ours.items():
+            torch.testing.assert_close(ours_value, theirs[key], atol=1e-5, rtol=1e-4)
     before = {p: p.stat().st_mtime_ns for p in run.rglob("model.safetensors")}
     assert main(["train", *command(tones, run)]) == 0  # nothing left to do
     assert before == {p: p.stat().st_mtime_ns for p in run.rglob("model.safetensors")}
