@@ -98,8 +98,8 @@ def test_latents_are_drawn_in_training_alone():
     assert torch.equal(run(0).reconstruction, output.reconstruction)
     assert not torch.equal(run(1).reconstruction, output.reconstruction)
     assert torch.equal(output.latents, codec.encode(batch["x"]))
-    assert set(output.losses) == {"kl"}
-    loss = (output.reconstruction - batch["x"]).square().mean() + output.losses["kl"]
+    assert set(output.losses) == {"latent/kl"}
+    loss = (output.reconstruction - batch["x"]).square().mean() + output.losses["latent/kl"]
     loss.backward()
     silent = [name for name, p in codec.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []

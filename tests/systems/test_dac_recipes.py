@@ -90,7 +90,7 @@ def test_published_losses_of_oobleck():
     stage = oobleck.RECIPES["paper"]().codec
     task = stage.task
     assert task.weights.present() == {"stft": 1, "adversarial": 0.1, "feature": 5}
-    assert task.own == {"kl": 2e-4} and task.mid_side and not task.balanced
+    assert task.own == {"latent/kl": 2e-4} and task.mid_side and not task.balanced
     assert task.discriminator_learning_rate == 2 * task.learning_rate == 3e-4
     assert round(stage.train.crop_seconds * 44_100) == 65_536
     assert stage.train.ema_decay == 0.9999

@@ -101,7 +101,7 @@ class Oobleck(DACNetworks):
         hidden = self.hidden(x)
         drawn = self.bottleneck(hidden, batch.get("rng"))
         return CodecOutput(
-            losses=drawn.losses,
+            losses={f"latent/{name}": loss for name, loss in drawn.losses.items()},
             metrics={f"latent/{name}": value for name, value in drawn.metrics.items()},
             latents=self.bottleneck.encode(hidden),
             reconstruction=self.decoder(drawn.latents)[..., : x.shape[-1]],

@@ -10,7 +10,7 @@ losses are spectral, and a discriminator listens in `paper`; all sizes are ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from ..codecs.autoencoder import Autoencoder
 from ..codecs.autoencoder_config import (
@@ -21,8 +21,9 @@ from ..codecs.autoencoder_config import (
     TanhLatents,
 )
 from ..networks.seanet import SEANetConfig
-from ..training.recipe import Recipe, Stage, TrainConfig
+from ..training.recipe import Stage, TrainConfig
 from ..training.tasks.codec import CodecLossWeights, CodecTaskConfig
+from ._codecs import codec_recipes, debug_train, small_train
 from .card import SystemCard
 
 __all__ = ["CARD", "RECIPES", "Autoencoder", "debug_stage", "paper_stage", "small_stage"]
@@ -60,16 +61,7 @@ def debug_stage(
         own=dict(own or {}),
         learning_rate=1e-3,
     )
-    train = TrainConfig(
-        steps=steps,
-        batch_size=4,
-        crop_seconds=0.5,
-        log_every=2,
-        validate_every=6,
-        validate_items=8,
-        checkpoint_every=6,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=debug_train(steps))
 
 
 def small_stage(
@@ -92,14 +84,7 @@ def small_stage(
         betas=(0.8, 0.99),
         schedule="cosine",
     )
-    train = TrainConfig(
-        minutes=minutes,
-        batch_size=4,
-        crop_seconds=0.25,
-        validate_every=250,
-        checkpoint_every=250,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=small_train(minutes))
 
 
 def paper_stage(latents: LatentsConfig, own: Mapping[str, float] | None = None) -> Stage:
@@ -120,14 +105,13 @@ def paper_stage(latents: LatentsConfig, own: Mapping[str, float] | None = None) 
     return Stage(task=task, train=train)
 
 
-def _recipe(size: str, codec: Stage) -> Recipe:
-    return Recipe(system="autoencoder", size=size, codec=codec)
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "debug": lambda: _recipe("debug", debug_stage(PlainLatents())),
-    "small": lambda: _recipe("small", small_stage(PlainLatents())),
-    "tanh": lambda: _recipe("tanh", small_stage(TanhLatents())),
-    "sphere": lambda: _recipe("sphere", small_stage(SphereLatents())),
-    "paper": lambda: _recipe("paper", paper_stage(PlainLatents())),
-}
+RECIPES = codec_recipes(
+    "autoencoder",
+    {
+        "debug": lambda: debug_stage(PlainLatents()),
+        "small": lambda: small_stage(PlainLatents()),
+        "tanh": lambda: small_stage(TanhLatents()),
+        "sphere": lambda: small_stage(SphereLatents()),
+        "paper": lambda: paper_stage(PlainLatents()),
+    },
+)

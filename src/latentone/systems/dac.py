@@ -11,7 +11,7 @@ discriminators that join late.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 from ..codecs.dac import DACConfig, dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps
 from ..discriminators import (
@@ -20,8 +20,9 @@ from ..discriminators import (
     PeriodDiscriminatorConfig,
 )
 from ..networks.dac import DACNetworkConfig
-from ..training.recipe import Recipe, Stage, TrainConfig
+from ..training.recipe import Stage, TrainConfig
 from ..training.tasks.codec import CodecLossWeights, CodecTaskConfig
+from ._codecs import codec_recipes, debug_train, small_train
 from .card import SystemCard
 
 __all__ = ["CARD", "RECIPES", "debug_codec", "small_codec"]
@@ -68,6 +69,29 @@ def _judges(
     )
 
 
+def _published_task(model: DACConfig) -> CodecTaskConfig:
+    return CodecTaskConfig(
+        model=model,
+        discriminator=_judges(),
+        weights=CodecLossWeights(waveform=0, mel=15, adversarial=1, feature=2),
+        balanced=False,
+        own=PENALTIES,
+        adversarial="least_squares",
+        relative_features=False,
+        reduction="sum",
+        discriminator_share=1.0,
+        mel_preset="dac",
+        optimizer="adamw",
+        weight_decay=0.01,
+        learning_rate=1e-4,
+        betas=(0.8, 0.99),
+        schedule="exponential",
+        decay=0.999996,
+        clip=1000.0,
+        discriminator_clip=10.0,
+    )
+
+
 def debug_codec(steps: int = 12) -> Stage:
     """A codec that is trained in seconds: 8 kHz, 50 frames per second, 4 codebooks of 32."""
     network = DACNetworkConfig(
@@ -76,32 +100,17 @@ def debug_codec(steps: int = 12) -> Stage:
     model = DACConfig(
         sample_rate=8_000, network=network, num_codebooks=4, codebook_size=32, code_dim=4
     )
-    task = CodecTaskConfig(
-        model=model,
+    task = replace(
+        _published_task(model),
         discriminator=_judges(filters=(2, 4), band_filters=2, n_ffts=(256, 64)),
-        weights=CodecLossWeights(waveform=0, mel=15, adversarial=1, feature=2),
-        balanced=False,
-        own=PENALTIES,
-        adversarial="least_squares",
-        relative_features=False,
-        reduction="sum",
         adversarial_start=0.5,
-        discriminator_share=1.0,
-        mel_preset="dac",
-        optimizer="adamw",
         learning_rate=1e-3,
-        betas=(0.8, 0.99),
+        weight_decay=0.0,
+        schedule="constant",
+        clip=None,
+        discriminator_clip=None,
     )
-    train = TrainConfig(
-        steps=steps,
-        batch_size=4,
-        crop_seconds=0.5,
-        log_every=2,
-        validate_every=6,
-        validate_items=8,
-        checkpoint_every=6,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=debug_train(steps))
 
 
 def small_codec(minutes: float = 40) -> Stage:
@@ -129,38 +138,11 @@ def small_codec(minutes: float = 40) -> Stage:
         betas=(0.8, 0.99),
         schedule="cosine",
     )
-    train = TrainConfig(
-        minutes=minutes,
-        batch_size=4,
-        crop_seconds=0.25,
-        validate_every=250,
-        checkpoint_every=250,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=small_train(minutes))
 
 
 def _published(model: DACConfig) -> Stage:
     """72 excerpts of 0.38 s a step, 400 000 steps; both sides learn at each."""
-    task = CodecTaskConfig(
-        model=model,
-        discriminator=_judges(),
-        weights=CodecLossWeights(waveform=0, mel=15, adversarial=1, feature=2),
-        balanced=False,
-        own=PENALTIES,
-        adversarial="least_squares",
-        relative_features=False,
-        reduction="sum",
-        discriminator_share=1.0,
-        mel_preset="dac",
-        optimizer="adamw",
-        weight_decay=0.01,
-        learning_rate=1e-4,
-        betas=(0.8, 0.99),
-        schedule="exponential",
-        decay=0.999996,
-        clip=1000.0,
-        discriminator_clip=10.0,
-    )
     train = TrainConfig(
         steps=400_000,
         batch_size=72,
@@ -172,19 +154,18 @@ def _published(model: DACConfig) -> Stage:
         preview_every=10,
         workers=8,
     )
-    return Stage(task=task, train=train)
+    return Stage(task=_published_task(model), train=train)
 
 
-def _recipe(size: str, codec: Callable[[], Stage]) -> Callable[[], Recipe]:
-    return lambda: Recipe(system="dac", size=size, codec=codec())
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "debug": _recipe("debug", debug_codec),
-    "small": _recipe("small", small_codec),
-    "16khz": _recipe("16khz", lambda: _published(dac_16khz())),
-    "24khz": _recipe("24khz", lambda: _published(dac_24khz())),
-    "44khz_16kbps": _recipe("44khz_16kbps", lambda: _published(dac_44khz_16kbps())),
-    "44khz": _recipe("44khz", lambda: _published(dac_44khz())),
-    "paper": _recipe("paper", lambda: _published(dac_44khz())),
-}
+RECIPES = codec_recipes(
+    "dac",
+    {
+        "debug": debug_codec,
+        "small": small_codec,
+        "16khz": lambda: _published(dac_16khz()),
+        "24khz": lambda: _published(dac_24khz()),
+        "44khz_16kbps": lambda: _published(dac_44khz_16kbps()),
+        "44khz": lambda: _published(dac_44khz()),
+        "paper": lambda: _published(dac_44khz()),
+    },
+)

@@ -11,7 +11,6 @@ to the mean use; `small` and `debug` are ours, and let the discriminator join la
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ..codecs.encodec_config import (
@@ -23,8 +22,9 @@ from ..codecs.encodec_config import (
 )
 from ..discriminators import STFTDiscriminatorConfig
 from ..networks.seanet import SEANetConfig
-from ..training.recipe import Recipe, Stage, TrainConfig
+from ..training.recipe import Stage, TrainConfig
 from ..training.tasks.codec import CodecLossWeights, CodecTaskConfig
+from ._codecs import codec_recipes, debug_train, small_train
 from .card import SystemCard
 
 __all__ = ["CARD", "RECIPES", "debug_codec", "small_codec"]
@@ -64,16 +64,7 @@ def debug_codec(steps: int = 12) -> Stage:
         adversarial_start=0.5,
         learning_rate=1e-3,
     )
-    train = TrainConfig(
-        steps=steps,
-        batch_size=4,
-        crop_seconds=0.5,
-        log_every=2,
-        validate_every=6,
-        validate_items=8,
-        checkpoint_every=6,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=debug_train(steps))
 
 
 def small_codec(minutes: float = 40) -> Stage:
@@ -102,14 +93,7 @@ def small_codec(minutes: float = 40) -> Stage:
         betas=(0.8, 0.99),
         schedule="cosine",
     )
-    train = TrainConfig(
-        minutes=minutes,
-        batch_size=4,
-        crop_seconds=0.25,
-        validate_every=250,
-        checkpoint_every=250,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=small_train(minutes))
 
 
 def _published(task: CodecTaskConfig, steps: int) -> Stage:
@@ -150,16 +134,15 @@ def _codec_of_music_models(model: EnCodecConfig) -> Stage:
     return replace(stage, train=replace(stage.train, ema_decay=0.99))
 
 
-def _recipe(size: str, codec: Callable[[], Stage]) -> Callable[[], Recipe]:
-    return lambda: Recipe(system="encodec", size=size, codec=codec())
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "debug": _recipe("debug", debug_codec),
-    "small": _recipe("small", small_codec),
-    "16khz": _recipe("16khz", lambda: _codec_of_music_models(encodec_16khz())),
-    "24khz": _recipe("24khz", _codec_24khz),
-    "32khz": _recipe("32khz", lambda: _codec_of_music_models(encodec_32khz())),
-    "48khz": _recipe("48khz", _codec_48khz),
-    "paper": _recipe("paper", _codec_24khz),
-}
+RECIPES = codec_recipes(
+    "encodec",
+    {
+        "debug": debug_codec,
+        "small": small_codec,
+        "16khz": lambda: _codec_of_music_models(encodec_16khz()),
+        "24khz": _codec_24khz,
+        "32khz": lambda: _codec_of_music_models(encodec_32khz()),
+        "48khz": _codec_48khz,
+        "paper": _codec_24khz,
+    },
+)

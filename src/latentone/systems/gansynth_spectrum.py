@@ -9,12 +9,10 @@ Differs from the paper: see `codecs/spectrum.py`; `small` keeps all bins, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..codecs.spectrum import SpectrumConfig
-from ..training.recipe import Recipe
+from ..training.tasks.analytic import analytic_stage
+from ._codecs import codec_recipes
 from .card import SystemCard
-from .mel import analytic_stage
 
 __all__ = ["CARD", "RECIPES"]
 
@@ -36,15 +34,14 @@ CARD = SystemCard(
 )
 
 
-def _recipe(size: str, model: SpectrumConfig, crop_seconds: float = 1.0) -> Callable[[], Recipe]:
-    return lambda: Recipe(
-        system="gansynth_spectrum", size=size, codec=analytic_stage(model, crop_seconds)
-    )
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "debug": _recipe("debug", SpectrumConfig(sample_rate=8_000, n_fft=128, hop_length=32), 0.5),
-    "small": _recipe("small", SpectrumConfig()),
-    "low": _recipe("low", SpectrumConfig(n_fft=1024, hop_length=256, drop_dc=True)),
-    "paper": _recipe("paper", SpectrumConfig(drop_dc=True), 4.0),
-}
+RECIPES = codec_recipes(
+    "gansynth_spectrum",
+    {
+        "debug": lambda: analytic_stage(
+            SpectrumConfig(sample_rate=8_000, n_fft=128, hop_length=32), 0.5
+        ),
+        "small": lambda: analytic_stage(SpectrumConfig()),
+        "low": lambda: analytic_stage(SpectrumConfig(n_fft=1024, hop_length=256, drop_dc=True)),
+        "paper": lambda: analytic_stage(SpectrumConfig(drop_dc=True), 4.0),
+    },
+)

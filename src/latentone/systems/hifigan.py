@@ -10,8 +10,6 @@ the size of the data; recordings keep their level, where theirs are brought to a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..codecs.mel import MelCodecConfig
 from ..codecs.mel_config import hifigan_mel
 from ..discriminators import (
@@ -23,8 +21,9 @@ from ..discriminators import (
 )
 from ..dsp.mel import MelSpec
 from ..networks.hifigan import HiFiGANConfig, hifigan_v1, hifigan_v2, hifigan_v3
-from ..training.recipe import Recipe, Stage, TrainConfig
+from ..training.recipe import Stage, TrainConfig
 from ..training.tasks.codec import CodecLossWeights, CodecTaskConfig
+from ._codecs import codec_recipes, debug_train, small_train
 from .card import SystemCard
 
 __all__ = ["CARD", "RECIPES", "debug_codec", "small_codec"]
@@ -96,15 +95,7 @@ def debug_codec(steps: int = 12) -> Stage:
     )
     scales = ScaleDiscriminatorConfig(scales=2, layers=((4, 15, 1, 1), (8, 41, 4, 4), (8, 5, 1, 1)))
     periods = PeriodDiscriminatorConfig(periods=(2, 3), filters=(4, 8))
-    train = TrainConfig(
-        steps=steps,
-        batch_size=4,
-        crop_seconds=0.5,
-        log_every=2,
-        validate_every=6,
-        validate_items=8,
-        checkpoint_every=6,
-    )
+    train = debug_train(steps)
     judges = CombinedDiscriminatorConfig(parts=(periods, scales))
     return Stage(task=_task(mel, decoder, judges), train=train)
 
@@ -118,13 +109,7 @@ def small_codec(minutes: float = 40) -> Stage:
     wide = hifigan_scales().layers
     layers = tuple((c // 4, taps, stride, max(1, g // 4)) for c, taps, stride, g in wide)
     judges = CombinedDiscriminatorConfig(parts=(periods, ScaleDiscriminatorConfig(layers=layers)))
-    train = TrainConfig(
-        minutes=minutes,
-        batch_size=4,
-        crop_seconds=8192 / 22_050,
-        validate_every=250,
-        checkpoint_every=250,
-    )
+    train = small_train(minutes, 8192 / 22_050)
     return Stage(task=_task(hifigan_mel(f_max=None), hifigan_v3(), judges), train=train)
 
 
@@ -143,15 +128,14 @@ def _published(decoder: HiFiGANConfig) -> Stage:
     return Stage(task=_task(hifigan_mel(), decoder, judges), train=train)
 
 
-def _recipe(size: str, codec: Callable[[], Stage]) -> Callable[[], Recipe]:
-    return lambda: Recipe(system="hifigan", size=size, codec=codec())
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "debug": _recipe("debug", debug_codec),
-    "small": _recipe("small", small_codec),
-    "v3": _recipe("v3", lambda: _published(hifigan_v3())),
-    "v2": _recipe("v2", lambda: _published(hifigan_v2())),
-    "v1": _recipe("v1", lambda: _published(hifigan_v1())),
-    "paper": _recipe("paper", lambda: _published(hifigan_v1())),
-}
+RECIPES = codec_recipes(
+    "hifigan",
+    {
+        "debug": debug_codec,
+        "small": small_codec,
+        "v3": lambda: _published(hifigan_v3()),
+        "v2": lambda: _published(hifigan_v2()),
+        "v1": lambda: _published(hifigan_v1()),
+        "paper": lambda: _published(hifigan_v1()),
+    },
+)

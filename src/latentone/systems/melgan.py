@@ -9,7 +9,6 @@ paper: no random gain on the recordings; `small` and `debug` are ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ..codecs.mel import MelCodecConfig
@@ -17,8 +16,9 @@ from ..codecs.mel_config import melgan_mel
 from ..discriminators import DiscriminatorConfig, ScaleDiscriminatorConfig, melgan_scales
 from ..dsp.mel import MelSpec
 from ..networks.melgan import MelGANConfig
-from ..training.recipe import Recipe, Stage, TrainConfig
+from ..training.recipe import Stage, TrainConfig
 from ..training.tasks.codec import CodecLossWeights, CodecTaskConfig
+from ._codecs import codec_recipes, debug_train, small_train
 from .card import SystemCard
 
 __all__ = ["CARD", "RECIPES", "debug_codec", "small_codec"]
@@ -77,15 +77,7 @@ def debug_codec(steps: int = 12) -> Stage:
     )
     decoder = MelGANConfig(ratios=(8, 4, 4), num_filters=2, num_residual_layers=2)
     judge = ScaleDiscriminatorConfig(scales=2, layers=((4, 15, 1, 1), (8, 41, 4, 4), (8, 5, 1, 1)))
-    train = TrainConfig(
-        steps=steps,
-        batch_size=4,
-        crop_seconds=0.5,
-        log_every=2,
-        validate_every=6,
-        validate_items=8,
-        checkpoint_every=6,
-    )
+    train = debug_train(steps)
     return Stage(task=_task(mel, decoder, judge), train=train)
 
 
@@ -93,13 +85,7 @@ def small_codec(minutes: float = 40) -> Stage:
     """Half of the channels in the generator, a quarter in the discriminator."""
     wide = melgan_scales()
     layers = tuple((c // 4, taps, stride, max(1, g // 4)) for c, taps, stride, g in wide.layers)
-    train = TrainConfig(
-        minutes=minutes,
-        batch_size=4,
-        crop_seconds=8192 / 22_050,
-        validate_every=250,
-        checkpoint_every=250,
-    )
+    train = small_train(minutes, 8192 / 22_050)
     task = _task(melgan_mel(), MelGANConfig(num_filters=16), replace(wide, layers=layers))
     return Stage(task=task, train=train)
 
@@ -118,12 +104,11 @@ def _published() -> Stage:
     return Stage(task=_task(melgan_mel(), MelGANConfig(), melgan_scales()), train=train)
 
 
-def _recipe(size: str, codec: Callable[[], Stage]) -> Callable[[], Recipe]:
-    return lambda: Recipe(system="melgan", size=size, codec=codec())
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "debug": _recipe("debug", debug_codec),
-    "small": _recipe("small", small_codec),
-    "paper": _recipe("paper", _published),
-}
+RECIPES = codec_recipes(
+    "melgan",
+    {
+        "debug": debug_codec,
+        "small": small_codec,
+        "paper": _published,
+    },
+)

@@ -12,12 +12,13 @@ are ours: narrow, and in `small` mono.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 from ..codecs.oobleck import OobleckConfig, oobleck_44khz, oobleck_network
 from ..discriminators import STFTDiscriminatorConfig
-from ..training.recipe import Recipe, Stage, TrainConfig
+from ..training.recipe import Stage, TrainConfig
 from ..training.tasks.codec import CodecLossWeights, CodecTaskConfig
+from ._codecs import codec_recipes, debug_train, small_train
 from .card import SystemCard
 
 __all__ = ["CARD", "RECIPES", "debug_codec", "small_codec"]
@@ -45,34 +46,39 @@ KL = 2e-4
 """In nats per frame; Stable Audio's 1e-4 weighs twice the divergence."""
 
 
-def debug_codec(steps: int = 12) -> Stage:
-    """A codec that is trained in seconds: 8 kHz stereo, 50 frames per second of 8 numbers."""
-    network = oobleck_network((4, 5, 8), (1, 2, 4), latent_dim=8, width=4)
-    task = CodecTaskConfig(
-        model=OobleckConfig(sample_rate=8_000, network=network),
-        discriminator=STFTDiscriminatorConfig(filters=4, n_ffts=(256, 64)),
+def _published_task(model: OobleckConfig) -> CodecTaskConfig:
+    return CodecTaskConfig(
+        model=model,
+        discriminator=STFTDiscriminatorConfig(filters=64, n_ffts=(2048, 1024, 512, 256, 128)),
         weights=CodecLossWeights(waveform=0, mel=0, adversarial=0.1, feature=5, stft=1),
         balanced=False,
-        own={"kl": KL},
+        own={"latent/kl": KL},
         relative_features=False,
         stft_preset="octaves",
         mid_side=True,
-        adversarial_start=0.5,
         discriminator_share=1.0,
         optimizer="adamw",
-        learning_rate=1e-3,
+        weight_decay=1e-3,
+        learning_rate=1.5e-4,
+        discriminator_learning_rate=3e-4,
         betas=(0.8, 0.99),
+        warmup=1000,
     )
-    train = TrainConfig(
-        steps=steps,
-        batch_size=4,
-        crop_seconds=0.5,
-        log_every=2,
-        validate_every=6,
-        validate_items=8,
-        checkpoint_every=6,
+
+
+def debug_codec(steps: int = 12) -> Stage:
+    """A codec that is trained in seconds: 8 kHz stereo, 50 frames per second of 8 numbers."""
+    network = oobleck_network((4, 5, 8), (1, 2, 4), latent_dim=8, width=4)
+    task = replace(
+        _published_task(OobleckConfig(sample_rate=8_000, network=network)),
+        discriminator=STFTDiscriminatorConfig(filters=4, n_ffts=(256, 64)),
+        adversarial_start=0.5,
+        learning_rate=1e-3,
+        discriminator_learning_rate=None,
+        weight_decay=0.0,
+        warmup=0.0,
     )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=debug_train(steps))
 
 
 def small_codec(minutes: float = 40) -> Stage:
@@ -86,42 +92,18 @@ def small_codec(minutes: float = 40) -> Stage:
         model=OobleckConfig(sample_rate=24_000, network=network),
         discriminator=STFTDiscriminatorConfig(filters=8, n_ffts=(1024, 512, 256)),
         weights=CodecLossWeights(waveform=0.5),
-        own={"kl": KL},
+        own={"latent/kl": KL},
         mel_preset="dac",
         adversarial_start=0.6,
         learning_rate=1e-3,
         betas=(0.8, 0.99),
         schedule="cosine",
     )
-    train = TrainConfig(
-        minutes=minutes,
-        batch_size=4,
-        crop_seconds=0.25,
-        validate_every=250,
-        checkpoint_every=250,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=small_train(minutes))
 
 
 def _published() -> Stage:
     """Excerpts of 65 536 samples."""
-    task = CodecTaskConfig(
-        model=oobleck_44khz(),
-        discriminator=STFTDiscriminatorConfig(filters=64, n_ffts=(2048, 1024, 512, 256, 128)),
-        weights=CodecLossWeights(waveform=0, mel=0, adversarial=0.1, feature=5, stft=1),
-        balanced=False,
-        own={"kl": KL},
-        relative_features=False,
-        stft_preset="octaves",
-        mid_side=True,
-        discriminator_share=1.0,
-        optimizer="adamw",
-        weight_decay=1e-3,
-        learning_rate=1.5e-4,
-        discriminator_learning_rate=3e-4,
-        betas=(0.8, 0.99),
-        warmup=1000,
-    )
     train = TrainConfig(
         steps=1_000_000,
         batch_size=32,
@@ -132,15 +114,14 @@ def _published() -> Stage:
         checkpoint_every=2000,
         workers=8,
     )
-    return Stage(task=task, train=train)
+    return Stage(task=_published_task(oobleck_44khz()), train=train)
 
 
-def _recipe(size: str, codec: Callable[[], Stage]) -> Callable[[], Recipe]:
-    return lambda: Recipe(system="oobleck", size=size, codec=codec())
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "debug": _recipe("debug", debug_codec),
-    "small": _recipe("small", small_codec),
-    "paper": _recipe("paper", _published),
-}
+RECIPES = codec_recipes(
+    "oobleck",
+    {
+        "debug": debug_codec,
+        "small": small_codec,
+        "paper": _published,
+    },
+)

@@ -14,7 +14,6 @@ published widths in our layers; `debug`, `small` and the training of low_latency
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ..codecs.rave import RAVE
@@ -39,8 +38,9 @@ from ..discriminators import (
 )
 from ..networks.rave_layers import NoiseConfig
 from ..networks.rave_v2 import RAVEv2Config
-from ..training.recipe import Recipe, Stage, TrainConfig
+from ..training.recipe import Stage, TrainConfig
 from ..training.tasks.codec import CodecLossWeights, CodecTaskConfig
+from ._codecs import codec_recipes, debug_train, small_train
 from .card import SystemCard
 
 __all__ = ["CARD", "RAVE", "RECIPES", "debug_codec"]
@@ -165,14 +165,7 @@ def _small(model: RAVEConfig, minutes: float = 40) -> Stage:
     task = _task(
         model, judges, judges=8, share=0.5, phase_1=0.6, own=own, schedule="cosine", warmup=0.01
     )
-    train = TrainConfig(
-        minutes=minutes,
-        batch_size=4,
-        crop_seconds=2**14 / model.sample_rate,
-        validate_every=250,
-        checkpoint_every=250,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=small_train(minutes, 2**14 / model.sample_rate))
 
 
 def debug_codec(steps: int = 12) -> Stage:
@@ -186,41 +179,32 @@ def debug_codec(steps: int = 12) -> Stage:
     layers = ((4, 15, 4, 1), (8, 15, 4, 1))
     judge = ScaleDiscriminatorConfig(scales=2, layers=layers, slope=0.2, spectral_first=False)
     task = _task(model, judge, judges=2, phase_1=0.5, share=0.5, own={"latent/kl": 0.02})
-    train = TrainConfig(
-        steps=steps,
-        batch_size=4,
-        crop_seconds=0.512,
-        log_every=2,
-        validate_every=6,
-        validate_items=8,
-        checkpoint_every=6,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=debug_train(steps, 0.512))
 
 
-def _recipe(size: str, codec: Callable[[], Stage]) -> Callable[[], Recipe]:
-    return lambda: Recipe(system="rave", size=size, codec=codec())
-
-
-STAGES: dict[str, Callable[[], Stage]] = {
-    "debug": debug_codec,
-    "small": lambda: _small(rave_v2_small()),
-    "low_latency": lambda: _small(rave_low_latency()),
-    "raspberry": lambda: _published(_v1_task(rave_raspberry())),
-    "onnx": lambda: _published(_v1_task(rave_onnx())),
-    "v1": lambda: _published(_v1_task(rave_v1())),
-    "v2": lambda: _published(_v2_task(rave_v2())),
-    "v2_causal": lambda: _published(_v2_task(rave_v2(causal=True))),
-    "v2_small": lambda: _published(_v2_task(rave_v2_small(), share=0.5, own={"latent/kl": 0.02})),
-    "v2_raw": lambda: _published(_v2_task(rave_v2_raw(), own={"latent/kl": 0.02})),
-    "v3": lambda: _published(_v3_task()),
-    "discrete": lambda: _published(
-        _v2_task(rave_discrete(), phase_1=1 / 15, own={"vq/commitment": 1.6})
-    ),
-    "wasserstein": lambda: _published(_wasserstein_task()),
-    "spherical": lambda: _published(
-        _v2_task(rave_v2(regularizer="spherical"), phase_1=1 / 15, own={})
-    ),
-    "paper": lambda: _published(_v1_task(rave_v1())),
-}
-RECIPES = {size: _recipe(size, stage) for size, stage in STAGES.items()}
+RECIPES = codec_recipes(
+    "rave",
+    {
+        "debug": debug_codec,
+        "small": lambda: _small(rave_v2_small()),
+        "low_latency": lambda: _small(rave_low_latency()),
+        "raspberry": lambda: _published(_v1_task(rave_raspberry())),
+        "onnx": lambda: _published(_v1_task(rave_onnx())),
+        "v1": lambda: _published(_v1_task(rave_v1())),
+        "v2": lambda: _published(_v2_task(rave_v2())),
+        "v2_causal": lambda: _published(_v2_task(rave_v2(causal=True))),
+        "v2_small": lambda: _published(
+            _v2_task(rave_v2_small(), share=0.5, own={"latent/kl": 0.02})
+        ),
+        "v2_raw": lambda: _published(_v2_task(rave_v2_raw(), own={"latent/kl": 0.02})),
+        "v3": lambda: _published(_v3_task()),
+        "discrete": lambda: _published(
+            _v2_task(rave_discrete(), phase_1=1 / 15, own={"vq/commitment": 1.6})
+        ),
+        "wasserstein": lambda: _published(_wasserstein_task()),
+        "spherical": lambda: _published(
+            _v2_task(rave_v2(regularizer="spherical"), phase_1=1 / 15, own={})
+        ),
+        "paper": lambda: _published(_v1_task(rave_v1())),
+    },
+)

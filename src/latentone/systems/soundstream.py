@@ -10,8 +10,6 @@ losses and let the discriminator join late.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..codecs.soundstream import SoundStreamConfig
 from ..discriminators import (
     CombinedDiscriminatorConfig,
@@ -19,8 +17,9 @@ from ..discriminators import (
     melgan_scales,
 )
 from ..networks.seanet import SoundStreamNetConfig
-from ..training.recipe import Recipe, Stage, TrainConfig
+from ..training.recipe import Stage, TrainConfig
 from ..training.tasks.codec import CodecLossWeights, CodecTaskConfig
+from ._codecs import codec_recipes, debug_train, small_train
 from .card import SystemCard
 
 __all__ = ["CARD", "RECIPES", "debug_codec", "small_codec"]
@@ -64,16 +63,7 @@ def debug_codec(steps: int = 12) -> Stage:
         learning_rate=1e-3,
         noise_db=(0.0, 20.0),
     )
-    train = TrainConfig(
-        steps=steps,
-        batch_size=4,
-        crop_seconds=0.5,
-        log_every=2,
-        validate_every=6,
-        validate_items=8,
-        checkpoint_every=6,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=debug_train(steps))
 
 
 def small_codec(minutes: float = 40) -> Stage:
@@ -99,14 +89,7 @@ def small_codec(minutes: float = 40) -> Stage:
         betas=(0.8, 0.99),
         schedule="cosine",
     )
-    train = TrainConfig(
-        minutes=minutes,
-        batch_size=4,
-        crop_seconds=0.25,
-        validate_every=250,
-        checkpoint_every=250,
-    )
-    return Stage(task=task, train=train)
+    return Stage(task=task, train=small_train(minutes))
 
 
 def _codec_24khz(*, denoising: bool = False) -> Stage:
@@ -133,14 +116,13 @@ def _codec_24khz(*, denoising: bool = False) -> Stage:
     return Stage(task=task, train=train)
 
 
-def _recipe(size: str, codec: Callable[[], Stage]) -> Callable[[], Recipe]:
-    return lambda: Recipe(system="soundstream", size=size, codec=codec())
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "debug": _recipe("debug", debug_codec),
-    "small": _recipe("small", small_codec),
-    "24khz": _recipe("24khz", _codec_24khz),
-    "denoising": _recipe("denoising", lambda: _codec_24khz(denoising=True)),
-    "paper": _recipe("paper", _codec_24khz),
-}
+RECIPES = codec_recipes(
+    "soundstream",
+    {
+        "debug": debug_codec,
+        "small": small_codec,
+        "24khz": _codec_24khz,
+        "denoising": lambda: _codec_24khz(denoising=True),
+        "paper": _codec_24khz,
+    },
+)

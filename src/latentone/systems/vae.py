@@ -10,10 +10,8 @@ likelihood, so the weight of the KL divergence is a choice and not 1; all sizes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..codecs.autoencoder_config import KLLatents, MMDLatents
-from ..training.recipe import Recipe, Stage
+from ._codecs import codec_recipes
 from .autoencoder import Autoencoder, debug_stage, paper_stage, small_stage
 from .card import SystemCard
 
@@ -44,13 +42,12 @@ MMD = {"latent/mmd": 1.0}
 """RAVE's 100 is beside a sum of spectral distances; here it shrinks the latents to a point."""
 
 
-def _recipe(size: str, codec: Stage) -> Recipe:
-    return Recipe(system="vae", size=size, codec=codec)
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "debug": lambda: _recipe("debug", debug_stage(KLLatents(), own=KL)),
-    "small": lambda: _recipe("small", small_stage(KLLatents(), own=KL)),
-    "mmd": lambda: _recipe("mmd", small_stage(MMDLatents(), own=MMD)),
-    "paper": lambda: _recipe("paper", paper_stage(KLLatents(), own=KL)),
-}
+RECIPES = codec_recipes(
+    "vae",
+    {
+        "debug": lambda: debug_stage(KLLatents(), own=KL),
+        "small": lambda: small_stage(KLLatents(), own=KL),
+        "mmd": lambda: small_stage(MMDLatents(), own=MMD),
+        "paper": lambda: paper_stage(KLLatents(), own=KL),
+    },
+)

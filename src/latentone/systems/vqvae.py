@@ -12,7 +12,6 @@ relative to the mean use. `rotation` passes gradients by the rotation trick (Fif
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ..codecs.autoencoder_config import (
@@ -23,8 +22,9 @@ from ..codecs.autoencoder_config import (
     LatentsConfig,
 )
 from ..networks.seanet import SEANetConfig
-from ..training.recipe import Recipe, Stage
+from ..training.recipe import Stage
 from ..training.tasks.codec import CodecTaskConfig
+from ._codecs import codec_recipes
 from .autoencoder import Autoencoder, debug_stage, paper_stage, small_stage
 from .card import SystemCard
 
@@ -86,18 +86,17 @@ def _jukebox() -> Stage:
     return _with_network(stage, JUKEBOX, 44_100, judged=False)
 
 
-def _recipe(size: str, codec: Stage) -> Recipe:
-    return Recipe(system="vqvae", size=size, codec=codec)
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "debug": lambda: _recipe("debug", debug_stage(DEBUG, own=EMA)),
-    "small": lambda: _recipe("small", _small(EMACodes(codebook_size=1024), EMA)),
-    "gradient": lambda: _recipe("gradient", _small(GradientCodes(codebook_size=1024), GRADIENT)),
-    "rotation": lambda: _recipe(
-        "rotation", _small(GradientCodes(codebook_size=1024, gradient="rotation"), GRADIENT)
-    ),
-    "fsq": lambda: _recipe("fsq", _small(FSQCodes(), {})),
-    "paper": lambda: _recipe("paper", _paper()),
-    "jukebox": lambda: _recipe("jukebox", _jukebox()),
-}
+RECIPES = codec_recipes(
+    "vqvae",
+    {
+        "debug": lambda: debug_stage(DEBUG, own=EMA),
+        "small": lambda: _small(EMACodes(codebook_size=1024), EMA),
+        "gradient": lambda: _small(GradientCodes(codebook_size=1024), GRADIENT),
+        "rotation": lambda: _small(
+            GradientCodes(codebook_size=1024, gradient="rotation"), GRADIENT
+        ),
+        "fsq": lambda: _small(FSQCodes(), {}),
+        "paper": lambda: _paper(),
+        "jukebox": lambda: _jukebox(),
+    },
+)
