@@ -42,7 +42,8 @@ def test_a_melody_that_is_shifted_keeps_its_rhythm_and_loses_its_pitch(measure):
     x = voice([60, 64, 67, 72, 67, 64])
     y = voice([p + 1 for p in (60, 64, 67, 72, 67, 64)])
     (same, _), (shifted, _) = measure(x, x), measure(x, y)
-    assert set(same) - {"visqol"} == {"covered", *METRICS, *PITCH_METRICS, *LIKENESS}
+    every = {"covered", *METRICS, *PITCH_METRICS, *LIKENESS}
+    assert set(same) - {"visqol"} == every - {"stereo_error", "balance_error"}
     assert same.keys() <= PAIR_METRICS.keys()
     for name in ("raw_pitch_accuracy", "voicing_recall", *LIKENESS):
         assert same[name] == pytest.approx(1), name
@@ -74,3 +75,19 @@ def test_how_much_was_compared_is_said(measure):
     assert "lengths differ" in notes[0]
     assert measure(x[:, :RATE], x)[0]["covered"] == 1
     assert measure(x, x, (RATE, 2 * RATE))[0]["covered"] == 1 / 2
+
+
+def test_channels_are_compared_where_there_are_two(measure):
+    x = voice([60, 64]).repeat(2, 1)
+    values, _ = measure(x, x * torch.tensor([[1.0], [0.5]]))
+    assert values["balance_error"] == pytest.approx(6.02, abs=0.01)
+    mixed, notes = measure(x[:1], x)
+    assert "balance_error" not in mixed and "mixed down" in notes[0]
+
+
+def test_a_silent_original_leaves_out_what_is_a_ratio_to_it(measure):
+    """Noise of -60 dB over nothing is 15,000 times too much, and nearly inaudible."""
+    noise = 1e-3 * torch.randn(1, RATE, generator=torch.Generator().manual_seed(0))
+    values, notes = measure(torch.zeros(1, RATE), noise)
+    assert any("silent" in note for note in notes)
+    assert "mel_distance" in values and not {"stft_distance", "si_sdr", "snr"} & values.keys()

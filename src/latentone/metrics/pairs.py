@@ -38,6 +38,12 @@ PAIR_METRICS: dict[str, Metric | ControlMetric] = {
 """What each number means: how near the waves are, f0 and voicing of what has one voice, what of the
 music comes back, and `visqol` where its package is installed."""
 
+BETWEEN_CHANNELS = ("stereo_error", "balance_error")
+"""Without an answer for mono, which would read as perfect."""
+RATIOS = ("stft_distance", "si_sdr", "snr", "transient_snr", "phase_coherence")
+"""Of which one silent original would decide the mean of a thousand pairs."""
+SILENCE = 1e-5
+"""Largest sample of what counts as silent: -100 dB."""
 LENGTH_TOLERANCE = 0.1
 """Seconds by which two lengths may differ before a note says so."""
 ONE_VOICE = 0.9
@@ -123,6 +129,11 @@ class PairMeter:
             self._metrics[one.sample_rate] = ReconstructionMetrics(one.sample_rate)
         one, two = (Audio(a.samples[:, :size], a.sample_rate) for a in (one, two))
         values = {"covered": covered, **self._metrics[one.sample_rate](one.samples, two.samples)}
+        if one.channels < 2:
+            values = {n: v for n, v in values.items() if n not in BETWEEN_CHANNELS}
+        if not bool((one.samples.abs() > SILENCE).any()):
+            values = {n: v for n, v in values.items() if n not in RATIOS}
+            notes = (*notes, "the original is silent: what is a ratio to it is left out")
         values |= _voice(one, two) | likeness(one, two)
         if self.with_visqol:
             try:
