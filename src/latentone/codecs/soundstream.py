@@ -4,8 +4,8 @@ Zeghidour, Luebs, Omran, Skoglund, Tagliasacchi, "SoundStream: An End-to-End Neu
 2021. The encoder, the chain of codebooks and the decoder are EnCodec's, with three dilated residual
 units before each stride and no LSTM. The switch is FiLM (Perez et al., 2018) on the decoder's side
 of the bottleneck, so that one stream of codes serves both settings. Differs: residuals and dead
-codes as in our EnCodec (`nn/residual.py`, `nn/quantize.py`); 128 latent channels, which the paper
-does not give.
+codes as in our EnCodec (`nn/residual.py`, `nn/quantize.py`); 128 latent channels, as in EnCodec
+(the paper's number was not looked up).
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ RECIPES = codec_recipes(
             GradientCodes(codebook_size=1024, gradient="rotation"), GRADIENT
         ),
         "fsq": lambda: _small(FSQCodes(), {}),
-        "paper": lambda: _paper(),
-        "jukebox": lambda: _jukebox(),
+        "paper": _paper,
+        "jukebox": _jukebox,
     },
 )
