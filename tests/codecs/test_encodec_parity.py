@@ -105,7 +105,7 @@ def check(peer, codec, seconds, batch=2):
             expected, gain, out = peer_codes(peer, x, bandwidth)
             codes = codec.quantize(latents, count)
             assert codes.shape == expected.shape
-            assert share_of_equal_frames(codec, latents, codes, expected) > 0.95
+            assert share_of_equal_frames(codec, latents, codes, expected) > 0.9
             y = peer.decode(
                 out.audio_codes,
                 out.audio_scales,

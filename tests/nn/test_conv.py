@@ -132,7 +132,7 @@ def test_folding_changes_neither_output_nor_state_and_ends_with_training():
     x = torch.randn(1, 2, 8)
     before, keys = conv(x), set(conv.state_dict())
     fold_weight_norm(conv)
-    assert torch.equal(conv(x), before)
+    torch.testing.assert_close(conv(x), before)  # another layout in memory may round otherwise
     assert set(conv.state_dict()) == keys
     conv.load_state_dict({k: 2 * t for k, t in conv.state_dict().items()})
     assert not torch.allclose(conv(x), before)  # other weights: not the folded ones

@@ -8,12 +8,13 @@ EnCodec (Defossez et al., 2022), so that its weights give its numbers.
 from __future__ import annotations
 
 from math import sqrt
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from . import channels_last as last
 from .weight_norm import WeightNorm
 
 __all__ = ["Conv1d", "ConvTranspose1d", "Norm", "PadMode", "infers_on_cpu", "pad1d", "set_pad_mode"]
@@ -30,12 +31,17 @@ def pad1d(x: Tensor, left: int, right: int, mode: PadMode) -> Tensor:
     if left == 0 and right == 0:
         return x
     if mode == "constant":
-        return F.pad(x, (left, right))
+        return _pad(x, left, right)
     missing = max(left, right) - x.shape[-1] + 1
     if missing <= 0:
-        return F.pad(x, (left, right), mode="reflect")
-    padded = F.pad(F.pad(x, (0, missing)), (left, right), mode="reflect")
-    return padded[..., :-missing]
+        return _pad(x, left, right, mode)
+    return _pad(_pad(x, 0, missing), left, right, mode)[..., :-missing]
+
+
+def _pad(x: Tensor, left: int, right: int, mode: PadMode = "constant") -> Tensor:
+    if x.dim() == 3 and infers_on_cpu(x):
+        return last.pad(x, left, right, mode)
+    return F.pad(x, (left, right), mode=mode)
 
 
 def set_pad_mode(module: nn.Module, mode: PadMode) -> None:
@@ -46,8 +52,9 @@ def set_pad_mode(module: nn.Module, mode: PadMode) -> None:
 
 
 def infers_on_cpu(x: Tensor) -> bool:
-    """Whether the ways that are faster on a CPU, but not differentiated, may be taken."""
-    return x.device.type == "cpu" and not torch.is_grad_enabled()
+    """Whether `channels_last.py` may be taken: faster on a CPU, and not differentiated."""
+    traced = torch.jit.is_tracing() or torch.compiler.is_compiling()
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not traced
 
 
 class _Convolution(nn.Module):
@@ -61,11 +68,27 @@ class _Convolution(nn.Module):
         self.weight = WeightNorm(weight) if norm == "weight_norm" else nn.Parameter(weight)
         self.bias = nn.Parameter(torch.empty(out_channels).uniform_(-1, 1) / sqrt(fan_in))
         self.norm = nn.GroupNorm(1, out_channels) if norm == "time_group_norm" else None
+        self._kept: dict[torch.dtype, last.Kept] = {}
         self.causal = causal
 
     def effective_weight(self) -> Tensor:
         """The weight that the convolution uses."""
         return self.weight() if isinstance(self.weight, WeightNorm) else self.weight
+
+    def _arrange(self, weight: Tensor) -> Tensor:
+        """The weight as inference on a CPU reads it best."""
+        return last.channels_last(weight)
+
+    def _like(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The weight arranged for inference, in the precision of `x`; done once if it is fixed."""
+        if isinstance(self.weight, WeightNorm) and self.weight.folded is None:
+            return self._arrange(weight.to(x.dtype))
+        kept = self._kept.setdefault(x.dtype, last.Kept())
+        return kept(weight, lambda fixed: self._arrange(fixed.to(x.dtype)))
+
+    def train(self, mode: bool = True) -> Self:
+        self._kept.clear()
+        return super().train(mode)
 
     def require_streamable(self) -> None:
         if not self.causal:
@@ -116,22 +139,19 @@ class Conv1d(_Convolution):
 
     def forward(self, x: Tensor) -> Tensor:
         right = 0 if self.causal else self.padding // 2
-        incomplete = -x.shape[-1] % self.stride
-        x = pad1d(x, self.padding - right, right + incomplete, self.pad_mode)
-        return self._convolve(x)
+        left, right = self.padding - right, right + -x.shape[-1] % self.stride
+        if self.pad_mode == "constant" and left == right:
+            return self._convolve(x, left)
+        return self._convolve(pad1d(x, left, right, self.pad_mode))
 
-    def _convolve(self, x: Tensor) -> Tensor:
-        """Convolve what is padded already.
-
-        For inference on a CPU, the library rearranges the weight at every call. Where the weight
-        is larger than the input, rearranging the input, for one matrix product, costs less.
-        """
+    def _convolve(self, x: Tensor, padding: int = 0) -> Tensor:
+        """Convolve, with so many zeros on each side."""
         weight = self.effective_weight()
-        if infers_on_cpu(x) and weight.numel() > x.numel() and self.dilation == 1:
-            columns = x.unfold(-1, weight.shape[-1], self.stride).transpose(2, 3).flatten(1, 2)
-            y = torch.matmul(weight.flatten(1), columns) + self.bias[:, None]
+        if infers_on_cpu(x):
+            weight, bias = self._like(x, weight), self.bias.to(x.dtype)
+            y = last.conv1d(x, weight, bias, self.stride, self.dilation, padding)
         else:
-            y = F.conv1d(x, weight, self.bias, stride=self.stride, dilation=self.dilation)
+            y = F.conv1d(x, weight, self.bias, self.stride, padding, self.dilation)
         return y if self.norm is None else self.norm(y)
 
     def initial_state(self, batch: int) -> list[Tensor]:
@@ -143,7 +163,8 @@ class Conv1d(_Convolution):
         """Convolve `(B, in_channels, n * stride)` to `(B, out_channels, n)`."""
         if x.shape[-1] % self.stride:
             raise ValueError(f"a step takes a multiple of {self.stride}, got {x.shape[-1]}")
-        x = torch.cat([state[0], x], dim=-1) if self.padding else x
+        if self.padding:
+            x = last.join(state[0], x) if infers_on_cpu(x) else torch.cat([state[0], x], dim=-1)
         return self._convolve(x), [x[..., x.shape[-1] - self.padding :]]
 
 
@@ -169,7 +190,7 @@ class ConvTranspose1d(_Convolution):
     ) -> None:
         weight = torch.empty(in_channels, out_channels, kernel_size)
         super().__init__(weight, out_channels * kernel_size, out_channels, causal, norm)
-        self.out_channels, self.stride = out_channels, stride
+        self.out_channels, self.kernel_size, self.stride = out_channels, kernel_size, stride
         self.surplus = kernel_size - stride
         if self.surplus < 0:
             raise ValueError(f"stride {stride} leaves gaps: the kernel has only {kernel_size} taps")
@@ -180,23 +201,22 @@ class ConvTranspose1d(_Convolution):
         left = 0 if self.causal else self.surplus - self.surplus // 2
         return y[..., left : left + x.shape[-1] * self.stride]
 
-    def _spread(self, x: Tensor, bias: Tensor) -> Tensor:
-        """The whole convolution `(B, out_channels, (F - 1) * stride + kernel_size)`.
+    def _arrange(self, weight: Tensor) -> Tensor:
+        if self.kernel_size % self.stride:
+            return weight
+        return last.upsampling_weight(weight, self.stride)
 
-        Frame f adds `weight.T @ x[f]`, kernel_size samples, at sample f * stride. For inference on
-        a CPU that is one matrix product, and an addition for each stride of the kernel: up to
-        three times as fast as the library's transposed convolution.
-        """
-        weight, stride = self.effective_weight(), self.stride
-        batch, frames, taps = x.shape[0], x.shape[-1], weight.shape[-1]
-        if not infers_on_cpu(x) or taps % stride:
+    def _spread(self, x: Tensor, bias: Tensor) -> Tensor:
+        """The whole convolution `(B, out_channels, (F - 1) * stride + kernel_size)`."""
+        weight, stride, taps = self.effective_weight(), self.stride, self.kernel_size
+        if not infers_on_cpu(x):
             return F.conv_transpose1d(x, weight, bias, stride=stride)
-        parts = torch.matmul(weight.flatten(1).T, x)
-        parts = parts.view(batch, self.out_channels, taps // stride, stride, frames)
-        y = bias[:, None, None].repeat(batch, 1, frames + taps // stride - 1, stride)
-        for i, part in enumerate(parts.unbind(2)):
-            y[:, :, i : i + frames] += part.transpose(2, 3)
-        return y.flatten(2)
+        if taps % stride:
+            return F.conv_transpose1d(x, self._like(x, weight), bias.to(x.dtype), stride=stride)
+        weight, bias = self._like(x, weight), bias.to(x.dtype).repeat(stride)
+        y = last.conv1d(x, weight, bias, stride=1, dilation=1, padding=taps // stride - 1)
+        # The outputs of a frame lie sample after sample in memory: apart, they are the samples.
+        return y.transpose(1, 2).reshape(x.shape[0], -1, self.out_channels).transpose(1, 2)
 
     def initial_state(self, batch: int) -> list[Tensor]:
         """What earlier frames add to the next samples `(B, out_channels, surplus)`."""

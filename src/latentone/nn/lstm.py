@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .channels_last import Kept
 from .conv import infers_on_cpu
 
 __all__ = ["ResidualLSTM"]
@@ -24,6 +26,7 @@ class ResidualLSTM(nn.Module):
     def __init__(self, dim: int, num_layers: int = 2) -> None:
         super().__init__()
         self.lstm = nn.LSTM(dim, dim, num_layers)
+        self._kept: dict[str, Kept] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         return self.step(x, self.initial_state(x.shape[0]))[0]
@@ -37,9 +40,25 @@ class ResidualLSTM(nn.Module):
     def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Go on over `(B, C, n)` from where the state stands."""
         rows = x.permute(2, 0, 1)
-        few = len(rows) <= FEW_STEPS and infers_on_cpu(x)
-        y, (hidden, cell) = (self._walk if few else self.lstm)(rows, (state[0], state[1]))
-        return (y + rows).permute(1, 2, 0), [hidden, cell]
+        few = infers_on_cpu(x) and len(rows) <= FEW_STEPS  # in this order for torch.export
+        if x.dtype == state[0].dtype:
+            y, (hidden, cell) = (self._walk if few else self.lstm)(rows, (state[0], state[1]))
+            return (y + rows).permute(1, 2, 0), [hidden, cell]
+        start = (state[0].to(x.dtype), state[1].to(x.dtype))
+        weights = [kept(w, lambda w: w.to(x.dtype)) for kept, w in self._kept_weights()]
+        y, *end = torch.lstm(
+            rows, start, weights, True, self.lstm.num_layers, 0.0, False, False, False
+        )
+        return (y + rows).permute(1, 2, 0), [tensor.to(state[0].dtype) for tensor in end]
+
+    def _kept_weights(self) -> Iterator[tuple[Kept, Tensor]]:
+        """All weights, each with what is kept of it in another precision."""
+        for name, weight in self.lstm.named_parameters():
+            yield self._kept.setdefault(name, Kept()), weight
+
+    def train(self, mode: bool = True) -> Self:
+        self._kept.clear()
+        return super().train(mode)
 
     def run_long(self, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
         """Run over consecutive pieces `(B, C, n)`, each from where the last one ended."""

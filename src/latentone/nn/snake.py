@@ -25,7 +25,8 @@ def snake(x: Tensor, frequency: Tensor, size: Tensor) -> Tensor:
     Shape:
         - `x`: `(B, C, T)`; `frequency` and `size`: `(1, C, 1)`. Returns `(B, C, T)`.
     """
-    height = (size + EPSILON).reciprocal()
+    height = (size + EPSILON).reciprocal().to(x.dtype)
+    frequency = frequency.to(x.dtype)
     if infers_on_cpu(x):  # fresh memory costs a CPU more than the sine
         return torch.addcmul(x, (frequency * x).sin_().square_(), height)
     return x + height * torch.sin(frequency * x).square()

@@ -8,6 +8,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from .channels_last import channels_last
+
 __all__ = ["WeightNorm", "fold_weight_norm"]
 
 
@@ -39,7 +41,7 @@ class WeightNorm(nn.Module):
     def fold(self) -> None:
         """Compute the weight once, until training goes on or other weights are loaded."""
         self.folded = None
-        self.folded = self().detach()
+        self.folded = channels_last(self().detach()) if self.v.dim() == 3 else self().detach()
 
     def train(self, mode: bool = True) -> Self:
         if mode:
