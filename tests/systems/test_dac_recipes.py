@@ -93,7 +93,19 @@ def test_published_losses_of_oobleck():
     assert task.own == {"latent/kl": 2e-4} and task.mid_side and not task.balanced
     assert task.discriminator_learning_rate == 2 * task.learning_rate == 3e-4
     assert round(stage.train.crop_seconds * 44_100) == 65_536
-    assert stage.train.ema_decay == 0.9999
+    assert (stage.train.ema_decay, stage.train.ema_power) == (0.9999, 0.75)
+    assert task.a_weighted and task.discriminator_alone_every == 2
+    with torch.device("meta"):
+        built = task.build()
+    assert [built.discriminator_learns_at(step) for step in range(4)] == [True, False] * 2
+    for optimization in built.optimizers().values():
+        assert optimization.schedule(200_000, 10**6) == pytest.approx(0.5**0.5)
+
+
+def test_published_data_of_dac():
+    train = dac.RECIPES["paper"]().codec.train
+    assert (train.draw_by, train.salient_db) == ("folder", -40)
+    assert train.augment.level_db == -16 and train.augment.phase
 
 
 class Tones:

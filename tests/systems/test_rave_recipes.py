@@ -23,10 +23,12 @@ PARAMETERS = {  # encoder, decoder
     "v1": (4_834_176, 12_778_193),
     "v2": (16_056_928, 15_479_072),
     "v2_causal": (16_056_928, 15_479_072),
+    "v2_spectral": (16_056_928, 15_479_072),
     "v2_small": (3_945_904, 3_816_608),
     "v2_raw": (7_403_328, 10_477_954),
     "v3": (16_067_008, 15_489_152),
     "discrete": (14_287_328, 14_889_248),
+    "hybrid": (3_001_312, 15_677_216),
     "wasserstein": (14_950_768, 15_552_800),
     "spherical": (14_950_768, 14_962_976),
     "paper": (4_834_176, 12_778_193),
@@ -51,6 +53,11 @@ def test_recipes_are_json_and_have_their_size(size):
     samples = round(recipe.codec.train.crop_seconds * task.model.sample_rate)
     assert samples >= judge.config.min_samples
     assert samples % task.model.hop_length == 0
+    published_v2 = size.startswith(("v2", "v3", "discrete", "hybrid", "wasserstein", "spherical"))
+    assert task.inner_losses == published_v2
+    if published_v2:
+        inner = codec.inner(samples)
+        assert samples / 2 < inner.stop - inner.start >= judge.config.min_samples
 
 
 @pytest.mark.parametrize("size", RECIPES)
@@ -66,6 +73,26 @@ def test_the_encoder_stands_still_when_the_judge_joins(size):
 )
 def test_rates(size, frame_rate):
     assert RECIPES[size]().codec.task.model.frame_rate == pytest.approx(frame_rate, abs=1e-3)
+
+
+@pytest.mark.parametrize("size", ["v1", "v2", "v2_spectral", "v2_small", "v3", "discrete"])
+def test_published_schedules(size):
+    """The codec's rate is at a tenth when the judge joins; the judge's stays."""
+    stage = RECIPES[size]().codec
+    task, steps = stage.task, stage.train.steps
+    joins = round(task.adversarial_start * steps)
+    with torch.device("meta"):
+        built = task.build()
+    codec, judge = (built.optimizers()[name].schedule for name in ("codec", "discriminator"))
+    assert codec(0, steps) == 1 and codec(joins // 2, steps) == pytest.approx(0.55, abs=1e-3)
+    assert codec(joins, steps) == codec(steps - 1, steps) == pytest.approx(0.1)
+    assert judge(0, steps) == judge(steps - 1, steps) == 1
+    kl = [built.own_at("latent/kl", step, steps) for step in (0, 10_000, 20_000, steps)]
+    if size in ("v2", "v3", "v2_spectral"):
+        assert kl == pytest.approx([2e-6, (2e-6 * 0.1) ** 0.5, 0.1, 0.1])
+    every = 2 if size in ("v1", "v2_small") else 4
+    learns = [step for step in range(12) if built.discriminator_learns_at(step)]
+    assert learns == list(range(0, 12, every))
 
 
 class PlainRun:
@@ -110,7 +137,9 @@ def test_two_phases_train_what_they_should():
         ends = (task.codec.encoder, task.codec.decoder)
         kept.append([torch.cat([p.detach().flatten() for p in end.parameters()]) for end in ends])
     assert logs[23]["distance/full"] < 0.8 * logs[0]["distance/full"]
-    assert "adversarial" not in logs[23] and "adversarial" in logs[24]
+    assert "adversarial" not in logs[23] and "adversarial" in logs[25]
+    assert "discriminator" in logs[24] and "adversarial" not in logs[24]
+    assert torch.equal(kept[24][1], kept[23][1]) and not torch.equal(kept[25][1], kept[24][1])
     assert not torch.equal(kept[0][0], kept[23][0])
     assert torch.equal(kept[23][0], kept[29][0]) and not torch.equal(kept[23][1], kept[29][1])
 

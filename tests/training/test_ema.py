@@ -20,6 +20,21 @@ def test_it_is_the_closed_form():
     torch.testing.assert_close(average.state_dict()["weight"].double(), expected, atol=1e-5, rtol=0)
 
 
+def test_its_power_is_the_closed_form():
+    model = nn.Linear(1, 1, bias=False)
+    average = WeightAverage(model, 0.9, power=0.75)
+    expected = model.weight.detach().double().clone()
+    for n in range(60):
+        with torch.no_grad():
+            model.weight.normal_()
+        average.update(n)
+        d = min(0.9, 1 - (1 + n) ** -0.75)
+        expected = d * expected + (1 - d) * model.weight.double()
+    torch.testing.assert_close(average.state_dict()["weight"].double(), expected, atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match="ema_power"):
+        WeightAverage(model, 0.9, power=0.0)
+
+
 def test_initial_weights_leave_a_short_training():
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 1000.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .augment import AugmentConfig, augment
 from .captions import Sidecar, read_sidecar
 from .crops import AudioCrops
 from .inspect import FileReport, FolderReport, inspect_folder
@@ -12,6 +13,7 @@ from .splits import assign_splits, name_group
 
 __all__ = [
     "AudioCrops",
+    "AugmentConfig",
     "Draw",
     "DrawBy",
     "Failure",
@@ -21,6 +23,7 @@ __all__ = [
     "Manifest",
     "Sidecar",
     "assign_splits",
+    "augment",
     "draw",
     "draw_weights",
     "find_audio",

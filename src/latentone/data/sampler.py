@@ -9,7 +9,7 @@ import numpy as np
 
 __all__ = ["Draw", "DrawBy", "draw", "draw_weights"]
 
-DrawBy = Literal["moment", "file"]
+DrawBy = Literal["moment", "file", "folder"]
 
 
 class Draw(NamedTuple):
@@ -21,15 +21,32 @@ class Draw(NamedTuple):
     """Where in it, in [0, 1): 0 starts at its beginning, towards 1 ends at its end."""
 
 
-def draw_weights(lengths: Sequence[float], crop: float, by: DrawBy) -> list[float]:
+def draw_weights(
+    lengths: Sequence[float], crop: float, by: DrawBy, folders: Sequence[str] | None = None
+) -> list[float]:
     """How often each item is drawn, relative to the others.
 
     Args:
         lengths: of the items, in any unit.
         crop: length of an excerpt in that unit; a shorter item counts as one.
         by: moment, so that every moment of sound is as likely; or file, so that a few long
-            recordings do not drown many short ones.
+            recordings do not drown many short ones; or folder, so that every folder is as likely
+            as the others, and every moment in it.
+        folders: of each item, needed where folders decide.
+
+    Raises:
+        ValueError: no folders are known, but they shall decide.
     """
+    if by == "folder":
+        if folders is None:
+            raise ValueError(
+                "draw_by='folder' needs the folders of audio files; take moment or file"
+            )
+        moments = [float(max(length, crop)) for length in lengths]
+        sums: dict[str, float] = {}
+        for folder, moment in zip(folders, moments, strict=True):
+            sums[folder] = sums.get(folder, 0.0) + moment
+        return [m / sums[folder] for folder, m in zip(folders, moments, strict=True)]
     return [1.0 if by == "file" else float(max(length, crop)) for length in lengths]
 
 

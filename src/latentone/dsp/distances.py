@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from .a_weighting import a_weighting
 from .mel import Mel, MelSpec
 from .stft import STFT
 
@@ -162,24 +163,39 @@ class MultiResolutionSTFT(nn.Module):
     Args:
         preset: `auraloss` (1024, 2048, 512) or `octaves` (2048 to 32).
         reduction: `mean` gives a scalar, `none` one value for each signal.
+        a_weighting_rate: the sample rate in Hz where magnitudes, before they are floored, shall be
+            weighed by the curve of `a_weighting`; None leaves them as they are.
 
     Shape:
         Inputs `(..., T)`; output scalar, or `(...)` with `none`. In [0, inf).
     """
 
     def __init__(
-        self, preset: str = "auraloss", *, reduction: Literal["mean", "none"] = "mean"
+        self,
+        preset: str = "auraloss",
+        *,
+        reduction: Literal["mean", "none"] = "mean",
+        a_weighting_rate: int | None = None,
     ) -> None:
         super().__init__()
         self.reduction = reduction
-        self.stfts = nn.ModuleList(STFT(*sizes) for sizes in _preset(STFT_RESOLUTIONS, preset))
+        sizes = _preset(STFT_RESOLUTIONS, preset)
+        self.stfts = nn.ModuleList(STFT(*size) for size in sizes)
+        self.weighted = a_weighting_rate is not None
+        for i, (n_fft, *_) in enumerate(sizes):
+            if a_weighting_rate is not None:
+                hertz = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * a_weighting_rate / n_fft
+                gain = a_weighting(hertz).square().float()[:, None]
+                self.register_buffer(f"gain{i}", gain, persistent=False)
 
     def forward(self, estimate: Tensor, reference: Tensor) -> Tensor:
         estimate, reference = _pair(estimate, reference)
         with torch.autocast(estimate.device.type, enabled=False):
             total = estimate.new_zeros(estimate.shape[:-1])
-            for stft in self.stfts:
-                x, y = (_power(stft, s).clamp_min(1e-8).sqrt() for s in (estimate, reference))
+            for i, stft in enumerate(self.stfts):
+                gain = getattr(self, f"gain{i}") if self.weighted else 1.0
+                powers = (gain * _power(stft, s) for s in (estimate, reference))
+                x, y = (power.clamp_min(1e-8).sqrt() for power in powers)
                 error = torch.linalg.vector_norm(y - x, dim=(-2, -1))
                 total = total + error / torch.linalg.vector_norm(y, dim=(-2, -1))
                 total = total + (y.log() - x.log()).abs().mean((-2, -1))

@@ -4,9 +4,8 @@ Kumar, Seetharaman, Luebs, Kumar, Kumar, "High-Fidelity Audio Compression with I
 2023 (https://arxiv.org/abs/2306.06546).
 
 Differs from the paper: what is decoded has whole frames for odd strides too; quantiser dropout is
-drawn for each item; excerpts are drawn as everywhere here, not by turns from kinds of sources, and
-are neither chosen by loudness nor augmented. `small` and `debug` are ours: narrow, with narrow
-discriminators that join late.
+drawn for each item; kinds of sources are the folders of the data, drawn by chance and not by turns.
+`small` and `debug` are ours: narrow, with narrow discriminators that join late.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..codecs.dac import DACConfig, dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps
+from ..data import AugmentConfig
 from ..discriminators import (
     BandDiscriminatorConfig,
     CombinedDiscriminatorConfig,
@@ -152,6 +152,9 @@ def _published(model: DACConfig) -> Stage:
         validate_items=250,
         checkpoint_every=1000,
         preview_every=10,
+        draw_by="folder",
+        salient_db=-40.0,
+        augment=AugmentConfig(level_db=-16.0, phase=True),
         workers=8,
     )
     return Stage(task=_published_task(model), train=train)

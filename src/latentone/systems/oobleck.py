@@ -4,10 +4,9 @@ Evans, Carr, Taylor, Hawley, Pons, "Fast Timing-Conditioned Latent Audio Diffusi
 (https://arxiv.org/abs/2402.04825); sizes and losses are those of the public configuration of
 Stable Audio 2 and of Stable Audio Open.
 
-Differs from it: spectra are not A-weighted; both sides learn at every step, where the original
-alternates; the learning rate rises in a straight line and then stays, where the original's falls
-with the inverse root of time. How many excerpts and steps is not published. `small` and `debug`
-are ours: narrow, and in `small` mono.
+Differs from it: spectra are A-weighted by the exact curve, where the original filters the sound
+with 101 taps near it. How many excerpts and steps is not published. `small` and `debug` are ours:
+narrow, and in `small` mono.
 """
 
 from __future__ import annotations
@@ -56,13 +55,14 @@ def _published_task(model: OobleckConfig) -> CodecTaskConfig:
         relative_features=False,
         stft_preset="octaves",
         mid_side=True,
-        discriminator_share=1.0,
+        a_weighted=True,
+        discriminator_alone_every=2,
         optimizer="adamw",
         weight_decay=1e-3,
         learning_rate=1.5e-4,
         discriminator_learning_rate=3e-4,
         betas=(0.8, 0.99),
-        warmup=1000,
+        schedule="inverse_power",
     )
 
 
@@ -76,7 +76,7 @@ def debug_codec(steps: int = 12) -> Stage:
         learning_rate=1e-3,
         discriminator_learning_rate=None,
         weight_decay=0.0,
-        warmup=0.0,
+        schedule="constant",
     )
     return Stage(task=task, train=debug_train(steps))
 
@@ -109,6 +109,7 @@ def _published() -> Stage:
         batch_size=32,
         crop_seconds=65_536 / 44_100,
         ema_decay=0.9999,
+        ema_power=0.75,
         log_every=50,
         validate_every=2000,
         checkpoint_every=2000,

@@ -19,21 +19,26 @@ class WeightAverage:
         average <- d average + (1 - d) weights,   d = min(decay, (1 + n) / (10 + n))
 
     so the window grows with the training (about a tenth of it) until `decay` takes over, and the
-    random initial weights leave even a short training.
+    random initial weights leave even a short training. With a power p, as Stable Audio's 3/4,
+
+        d = min(decay, 1 - (1 + n)^-p)
 
     Args:
         model: whose parameters are averaged, on its device.
         decay: the final decay, in [0, 1).
+        power: how the decay grows towards it, positive; None as above.
 
     Raises:
-        ValueError: a decay outside [0, 1).
+        ValueError: a decay outside [0, 1), or a power that is not positive.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float, power: float | None = None) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"ema_decay must be in [0, 1), got {decay}")
         self.model = model
-        self.decay = decay
+        if power is not None and power <= 0:
+            raise ValueError(f"ema_power must be positive, got {power}")
+        self.decay, self.power = decay, power
         self.average = {
             name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad
         }
@@ -41,7 +46,10 @@ class WeightAverage:
     @torch.no_grad()
     def update(self, updates: int) -> None:
         """Take in the weights as they are, after `updates` earlier calls."""
-        decay = min(self.decay, (1 + updates) / (10 + updates))
+        growing = (1 + updates) / (10 + updates)
+        if self.power is not None:
+            growing = 1 - float((1 + updates) ** -self.power)
+        decay = min(self.decay, growing)
         weights: list[Tensor] = [self.model.get_parameter(name) for name in self.average]
         torch._foreach_lerp_(list(self.average.values()), weights, 1 - decay)
 
