@@ -63,9 +63,16 @@ def test_nothing_comes_from_elsewhere(page: Page, trained: Path) -> None:
 
 def test_every_sound_has_a_player_and_a_picture_with_a_name(page: Page) -> None:
     players, pictures = page.all("audio"), page.all("img")
-    held_out = sum("original" in p["aria-label"] for p in players)
-    assert held_out >= 1
-    assert len(players) == len(pictures) == 2 * held_out + 2
+    names = [p["aria-label"] for p in players]
+    held_out = sum("original" in name for name in names)
+    recorded = sum(name.startswith("As recorded") for name in names)
+    assert held_out >= 1 and recorded >= 1
+    # Plucks of a second are heard whole, whatever an excerpt of the training lasts.
+    strip = [p["alt"] for p in pictures if p["alt"].startswith("Spectrogram of As recorded")]
+    assert all("1.0 seconds" in text for text in strip)
+    # Validations after 2 and 4 steps, each a column of the strip.
+    assert sum(name.startswith("Step ") for name in names) == 2 * recorded
+    assert len(players) == len(pictures) == 2 * held_out + 2 + 3 * recorded
     assert all("controls" in p and p["aria-label"] for p in players)
     assert all(p["alt"].startswith("Spectrogram of") for p in pictures)
     assert len(page.all("main")) == len(page.all("h1")) == 1
@@ -83,6 +90,16 @@ def test_it_says_what_the_run_says(page: Page, trained: Path) -> None:
     assert f"{state['best']['loss']:.4g} at step {state['best']['step']}" in page.text
     for text in ("toy, debug", "2 x 16 codes at 100 Hz", "discriminators", "The whole recipe"):
         assert text in page.text
+
+
+def test_it_says_how_the_training_went(page: Page) -> None:
+    """Of four steps nothing can be told, but that they are too few."""
+    assert "No ailment found" in page.text and "4 steps are too few to tell" in page.text
+    for text in ("Discriminator balance", "Codes in use", "Gradient norms", "of 16 in the end"):
+        assert text in page.text
+    labels = [str(svg.get("aria-label")) for svg in page.all("svg")]
+    assert any(label.startswith("Codec: mel distance: best validation") for label in labels)
+    assert any(label.startswith("Scores of real") and "steps 2, 4" in label for label in labels)
 
 
 def test_samples_are_files_with_provenance_and_metrics(page: Page, trained: Path) -> None:

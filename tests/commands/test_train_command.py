@@ -44,6 +44,19 @@ def test_recipe_flags_reach_the_recipe() -> None:
         assert (stage.train.seed, stage.train.precision) == (7, "bf16-mixed")
 
 
+def test_a_machine_cuts_the_recipe_and_flags_have_the_last_word() -> None:
+    argv = ["toy", "--size", "debug", "--data", "d", "--out", "r"]
+    plain, fitted = parse(argv).recipe, parse([*argv, "--machine", "8gb"]).recipe
+    for before, now in ((plain.codec, fitted.codec), (plain.generator, fitted.generator)):
+        assert now.train.batch_size * now.train.accumulate == before.train.batch_size
+        assert (before.train.precision, now.train.precision) == ("32-true", "bf16-mixed")
+        assert now.task == before.task
+    flags = ("--machine=8gb", "--codec.train.batch-size", "5", "--precision", "fp32")
+    said = parse([*argv, *flags]).recipe
+    assert said.codec.train.batch_size == 5
+    assert said.generator.train.precision == "32-true"
+
+
 def test_a_step_before_the_system_is_the_only_one() -> None:
     rest = ["toy", "--size=debug", "--data", "d", "--out", "r"]
     assert parse(rest).only is None
@@ -66,6 +79,7 @@ def test_help_of_a_system_lists_its_recipe(capsys: pytest.CaptureFixture[str]) -
         (["toi", "--data", "d", "--out", "r"], "did you mean 'toy'?"),
         (["toy", "--size", "huge", "--data", "d", "--out", "r"], "has no size 'huge'"),
         (["toy", "--size", "debug", "--data", "missing", "--out", "r"], "is no folder"),
+        (["toy", "--size", "debug", "--machine", "6gb", "--data", "d", "--out", "r"], "got '6gb'"),
         (
             ["toy", "--size", "debug", "--data", "d", "--out", "r", "--steps", "1", "--minutes=1"],
             "not both",

@@ -55,7 +55,7 @@ def finished(tmp_path_factory):
 def test_it_learns_and_leaves_a_model_folder(finished):
     assert {p.name for p in finished.iterdir()} == {"config.json", "model.safetensors", "training"}
     assert {p.name for p in (finished / "training").iterdir()} == {
-        "best", "checkpoints", "curves.png", "metrics.jsonl", "state.json", "tensorboard"
+        "best", "checkpoints", "curves.png", "metrics.jsonl", "state.json", "strip", "tensorboard"
     }  # fmt: skip
     records = read_metrics(finished / "training" / "metrics.jsonl")
     losses = [r["train"]["loss"] for r in records if "train" in r]
@@ -257,11 +257,20 @@ def test_a_loss_that_is_no_number_stops_and_names_step_and_items(tmp_path, value
         train(stage, tmp_path, data)
     assert caught.value.step == 35 and caught.value.ids == list(dict.fromkeys(data.guilty))
     assert "step 35" in str(caught.value) and data.guilty[0] in str(caught.value)
-    assert not (tmp_path / "model.safetensors").exists()
+    assert str(caught.value).startswith("nan (step 35") and "clip the gradients" in str(
+        caught.value
+    )
     snapshot = load_newest(tmp_path / "training" / "checkpoints")
     assert snapshot.step == 30
     assert all(torch.isfinite(t.float()).all() for t in snapshot.modules["model"].values())
-    assert load_json(tmp_path / "training" / "state.json")["status"] == "diverged"
+    # What was good is a model to go on from, and the error says how.
+    assert_same_tensors(weights_of(tmp_path), snapshot.modules["model"])
+    assert "The weights of step 30" in str(caught.value)
+    assert f"--from {tmp_path}" in str(caught.value)
+    state = load_json(tmp_path / "training" / "state.json")
+    assert (state["status"], state["kept"]) == ("diverged", "step 30")
+    with pytest.raises(TrainingDiverged, match="step 35"):
+        train(stage, tmp_path, Poisoned(5, value))  # the same command meets the same step
 
 
 def test_only_the_bad_micro_batch_is_named(tmp_path):

@@ -1,143 +1,14 @@
 """Health of adversarial trainings: the numbers, and the cases by name, each provoked."""
 
 import logging
-from dataclasses import dataclass
 
 import pytest
 import torch
+from health_toys import DEAF, SURE, WILD, trained
 from sklearn.metrics import roc_auc_score
-from torch import nn
 
-from latentone.audio import AudioSource
-from latentone.codecs import Codec, CodecConfig, CodecOutput
-from latentone.discriminators import Discriminator, DiscriminatorConfig, Judgement
 from latentone.training.health import HealthWatch, diagnose, judge_health, variety
 from latentone.training.score_picture import score_picture
-from latentone.training.tasks import CodecLossWeights, CodecTaskConfig
-
-SAMPLES, ITEMS = 64, 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class SmallConfig(CodecConfig):
-    hearing: float = 1.0
-    """What reaches the decoder of each latent."""
-
-
-class SmallCodec(Codec):
-    """A linear codec of one frame: what it says is what its two matrices let through."""
-
-    config_class = SmallConfig
-    frame_rate = 125.0
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.source = AudioSource(sample_rate=8000, channels=1)
-        self.down = nn.Linear(SAMPLES, 16)
-        self.up = nn.Linear(16, SAMPLES)
-
-    @property
-    def latent_dim(self):
-        return 16
-
-    def num_frames(self, num_samples):
-        return 1
-
-    def num_samples(self, num_frames):
-        return SAMPLES
-
-    def encode(self, x):
-        return self.down(x[:, 0])[..., None]
-
-    def decode(self, latents, conditions=None, gain=None, rng=None):
-        return self.up(self.config.hearing * latents[..., 0])[:, None]
-
-    def forward(self, batch):
-        latents = self.encode(batch["x"])
-        return CodecOutput({}, {}, latents, self.decode(latents))
-
-    def encode_path(self):
-        return {}, [self.down]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenseConfig(DiscriminatorConfig):
-    squash: bool = False
-    """Whether scores pass a sigmoid, which is flat where the judge is sure."""
-
-    def build(self, channels=1):
-        return Dense(self, channels)
-
-    @property
-    def min_samples(self):
-        return SAMPLES
-
-
-class Dense(Discriminator):
-    def __init__(self, config, channels):
-        super().__init__(config, channels)
-        self.hidden, self.score = nn.Linear(SAMPLES, 32), nn.Linear(32, 1)
-
-    def forward(self, x):
-        h = nn.functional.leaky_relu(self.hidden(x[:, 0]), 0.2)
-        score = self.score(h)
-        return Judgement([score.sigmoid() if self.config.squash else score], [[h]])
-
-
-class Steps:
-    """The least of a trainer."""
-
-    rank, world = 0, 1
-    device = torch.device("cpu")
-
-    def __init__(self, task, total_steps=200):
-        self.task, self.step, self.total_steps = task, 0, total_steps
-        self.optimizations = task.optimizers()
-
-    def module(self, name):
-        return self.task.modules[name]
-
-    def frozen(self, name):
-        def call(*args):
-            module = self.task.modules[name]
-            module.requires_grad_(False)
-            try:
-                return module(*args)
-            finally:
-                module.requires_grad_(True)
-
-        return call
-
-    def backward(self, loss):
-        loss.backward()
-
-    def optimize(self, name):
-        optimizer = self.optimizations[name].optimizer
-        optimizer.step()
-        optimizer.zero_grad()
-
-
-def trained(steps=200, every=20, patience=2, **changes):
-    """A task after some steps against a judge, and its watch."""
-    settings = {
-        "model": SmallConfig(),
-        "discriminator": DenseConfig(),
-        "weights": CodecLossWeights(waveform=1.0, mel=0, adversarial=0.05, feature=0),
-        "balanced": False,
-        "mel_preset": "hifigan",
-        "discriminator_share": 1.0,
-        "learning_rate": 3e-3,
-    }
-    torch.manual_seed(0)
-    task = CodecTaskConfig(**{**settings, **changes}).build()
-    task.watch = HealthWatch(every, patience)
-    run, rng = Steps(task, steps), torch.Generator().manual_seed(0)
-    basis = torch.randn(4, SAMPLES, generator=rng)
-    for _ in range(steps):
-        x = 0.5 * torch.randn(ITEMS, 4, generator=rng) @ basis
-        task.step({"x": x[:, None]}, run)
-        run.step += 1
-    return task
 
 
 def test_success(caplog):
@@ -151,9 +22,8 @@ def test_success(caplog):
 
 
 def test_mode_collapse(caplog):
-    """A decoder that is deaf to its latents learns one sound for everything."""
     with caplog.at_level(logging.WARNING):
-        task = trained(model=SmallConfig(hearing=0.0))
+        task = trained(**DEAF)
     found = diagnose(task.watch.history, patience=2)
     assert found.ailment == "mode collapse" and not found.is_healthy, found
     assert "adversarial_start" in found.advice and "`own`" in found.advice
@@ -161,14 +31,8 @@ def test_mode_collapse(caplog):
 
 
 def test_vanished_generator_gradient(caplog):
-    """A judge that learns far faster is soon sure of itself, and a sigmoid is flat there."""
     with caplog.at_level(logging.WARNING):
-        task = trained(
-            discriminator=DenseConfig(squash=True),
-            discriminator_learning_rate=0.3,
-            learning_rate=1e-6,
-            adversarial="least_squares",
-        )
+        task = trained(**SURE)
     found = diagnose(task.watch.history, patience=2)
     assert found.ailment == "vanished generator gradient", (found, task.watch.history[-1])
     assert "discriminator_share" in found.advice and "fell from" in found.sign
@@ -177,7 +41,7 @@ def test_vanished_generator_gradient(caplog):
 
 def test_nan(caplog):
     with caplog.at_level(logging.WARNING):
-        task = trained(learning_rate=1e30, steps=20, every=5)
+        task = trained(**WILD, steps=20, every=5)
     found = diagnose(task.watch.history)
     assert found.ailment == "nan" and "learning rate" in found.advice
     assert sum("no finite number" in r.getMessage() for r in caplog.records) == 1

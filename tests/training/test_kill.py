@@ -65,3 +65,8 @@ def test_sigkill_at_random_moments_changes_no_bit(tmp_path, goals):
     assert_same_tensors(
         weights_of(folder / "training" / "best"), weights_of(whole / "training" / "best")
     )
+    strips = [
+        {p.relative_to(run): p.read_bytes() for p in run.glob("training/strip/*/*")}
+        for run in (folder, whole)
+    ]
+    assert strips[0] == strips[1] and len(strips[1]) == 5

@@ -10,7 +10,15 @@ from torch.nn import functional as F
 
 from latentone.audio import Audio
 from latentone.hub import PretrainedModel
-from latentone.training import Optimization, Preview, Stage, Task, TaskConfig, TrainConfig
+from latentone.training import (
+    Optimization,
+    Portrait,
+    Preview,
+    Stage,
+    Task,
+    TaskConfig,
+    TrainConfig,
+)
 
 
 class ToyData:
@@ -95,6 +103,15 @@ class ToyTask(Task):
     def preview(self, batch, run):
         sound = torch.sin(torch.arange(4000) * 0.3)[None] * 0.5
         return Preview({"sine": Audio(sound, 8000)}, {"weights": torch.rand(8, 8)})
+
+    def portrait(self, batch, run):
+        """Sounds that depend on every weight, and on the validation items."""
+        sound = run.module("model")(batch["x"]).tanh().flatten().repeat(40)[None]
+        return Portrait(
+            {"0-toy": Audio(batch["y"].tanh().flatten().repeat(40)[None], 8000)},
+            {"0-toy": Audio(sound, 8000)},
+            {"latents": {"std": [float(sound.std())]}},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

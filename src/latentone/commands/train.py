@@ -5,6 +5,7 @@
     latentone train codec musicgen --data my_sounds --out tuned --from run
     latentone train generator musicgen --data my_sounds --out run
     latentone train musicgen --data my_sounds --out run --codec.train.batch-size 4
+    latentone train dac --size 44khz --machine 8gb --data my_sounds --out run
 
 Stop it at any time; the same command goes on from there, bit by bit as if it had never stopped.
 `latentone train SYSTEM --help` lists all that a system's recipe can be told. In the end the run
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import tyro
 
@@ -47,6 +48,16 @@ class Args:
     """The run folder: a new one, or one to continue."""
     size: str = "small"
     """Which recipe of the system: debug, small, paper, or a published size."""
+    machine: Annotated[
+        Literal["laptop", "8gb", "16gb", "24gb"] | None,
+        tyro.conf.arg(metavar="{laptop,8gb,16gb,24gb}"),
+    ] = None
+    """Cut the recipe to a machine: a laptop without an accelerator, or an accelerator with so much
+    memory. A batch that does not fit at once is accumulated from smaller ones (`batch-size` times
+    `accumulate` stays, but on a laptop, which takes eight excerpts a step at most), excerpts are
+    halved only where a single one does not fit, and accelerators compute in bf16. What a step
+    needs is counted first, which takes some seconds; `--help` beside it shows what came out, and
+    flags such as --codec.train.batch-size have the last word."""
     minutes: Annotated[float | None, NUMBER] = None
     """Training time in all, shared by the steps; encoding comes on top."""
     steps: Annotated[int | None, WHOLE] = None
@@ -81,7 +92,12 @@ def parse(argv: list[str]) -> Args:
 
     from ._systems import load_recipe
 
-    recipe = load_recipe(argv[0], _size(argv))
+    recipe = load_recipe(argv[0], _flag(argv, "--size") or Args.size)
+    machine = _flag(argv, "--machine")
+    if machine is not None:
+        from ..training.machine import MachineName, fit_to_machine
+
+        recipe = fit_to_machine(recipe, cast(MachineName, machine))
     fields: list[tuple[str, Any, Any]] = [
         ("split", type(recipe.data), dataclasses.field(default=recipe.data))
     ]
@@ -102,13 +118,14 @@ def parse(argv: list[str]) -> Args:
     return dataclasses.replace(args, only=only, recipe=_apply(recipe, args))
 
 
-def _size(argv: list[str]) -> str:
+def _flag(argv: list[str], name: str) -> str | None:
+    """The value of a flag that the others depend on."""
     for i, text in enumerate(argv):
-        if text == "--size" and i + 1 < len(argv):
+        if text == name and i + 1 < len(argv):
             return argv[i + 1]
-        if text.startswith("--size="):
-            return text.removeprefix("--size=")
-    return Args.size
+        if text.startswith(f"{name}="):
+            return text.removeprefix(f"{name}=")
+    return None
 
 
 def _apply(recipe: Recipe, args: Args) -> Recipe:

@@ -21,8 +21,11 @@ from ..training.resume import read_state
 from ..training.samples import Samples
 from ..training.trackers import read_metrics
 from .flows import count, inference_flow, size, training_flow
-from .page import Curve, Pair, Report, Step, render
+from .health import Health, health_of
+from .learning import learning_curves, overfitting
+from .page import Pair, Report, Step, render
 from .sounds import Sound, embed
+from .strip import gather_strip
 
 __all__ = ["gather", "write_report"]
 
@@ -110,6 +113,7 @@ def gather(run: Path, model: Pipeline, manifest: Manifest, samples: Samples) -> 
     generator = model.stages[-1] if model.stages else None
     codec_state = trainings["codec"]
     task = codec_state.state["stage"]["task"] if codec_state else {}
+    health = None if codec_state is None else health_of(codec_state.records, codec_state.state)
     seconds = sum(t.state["seconds"] for t in trainings.values() if t is not None)
     figures = [
         ("sound", _hours(manifest.duration)),
@@ -138,19 +142,27 @@ def gather(run: Path, model: Pipeline, manifest: Manifest, samples: Samples) -> 
         inference=inference_flow(model.codec, generator),
         steps=tuple(_steps(run, model, manifest, samples, trainings)),
         curves=tuple(
-            Curve(title=name, training=t.points("train"), validation=t.points("valid"))
-            for name, t in (
-                ("Codec: mel distance", trainings["codec"]),
-                ("Generator: cross-entropy, nats per code", trainings["generator"]),
+            curve
+            for part, name in (
+                ("codec", "mel distance"),
+                ("generator", "cross-entropy, nats per code"),
             )
-            if t is not None
+            if (training := trainings[part]) is not None
+            for curve in learning_curves(training.records, training.state, part, name)
+        ),
+        health=health,
+        strip=gather_strip(run / "codec" / "training"),
+        overfitting=tuple(
+            f"The {part} {said}"
+            for part, training in trainings.items()
+            if training is not None and (said := overfitting(training.records))
         ),
         score_help={
             short: f"{METRICS[name].about}; {_direction(METRICS[name].better)}"
             for name, short in SHORT.items()
         },
         recipe=json.dumps(recipe, indent=2) if recipe else "",
-        notes=tuple(_notes(samples, generations, trainings)),
+        notes=tuple(_notes(samples, generations, trainings, health)),
         footer=f"Written by latentone {__version__} on {date.today()} from the run {run.name}.",
     )
 
@@ -272,9 +284,14 @@ def _store_facts(store: LatentStore, codec: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _notes(
-    samples: Samples, generations: tuple[Sound, ...], trainings: Mapping[str, Training | None]
+    samples: Samples,
+    generations: tuple[Sound, ...],
+    trainings: Mapping[str, Training | None],
+    health: Health | None,
 ) -> list[str]:
     notes = []
+    if health is not None and not health.diagnosis.is_healthy:
+        notes.append(f"The training of the codec is not well: {health.diagnosis.ailment}.")
     for part, training in trainings.items():
         if training is not None and training.state["status"] != "finished":
             notes.append(f"The training of the {part} is {training.state['status']}.")

@@ -8,8 +8,10 @@ from html import escape
 
 from .charts import curves
 from .diagrams import LEGEND, Lane, draw
-from .document import document, help_list, scroll_table, sound_card
+from .document import document, help_list, scroll_table, section, sound_card, warnings
+from .health import Health, health_section
 from .sounds import Sound
+from .strip import StripRow, strip_section
 
 __all__ = ["Curve", "Pair", "Report", "Step", "render"]
 
@@ -43,6 +45,8 @@ class Curve:
     title: str
     training: Sequence[tuple[float, float]]
     validation: Sequence[tuple[float, float]]
+    best: int | None = None
+    """Step of the best checkpoint, to circle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,12 @@ class Report:
     inference: tuple[Lane, ...] = ()
     steps: tuple[Step, ...] = ()
     curves: tuple[Curve, ...] = ()
+    health: Health | None = None
+    """Of the codec's training."""
+    strip: tuple[StripRow, ...] = ()
+    """Held-out sounds over the codec's training."""
+    overfitting: tuple[str, ...] = ()
+    """Trainings that learn by heart, in words."""
     score_help: Mapping[str, str] = field(default_factory=dict)
     """What each column of the table of scores is: unit and which way is better."""
     recipe: str = ""
@@ -138,14 +148,19 @@ def _curves(report: Report) -> str:
         return ""
     panels = "".join(
         f'<figure class="panel"><figcaption>{escape(c.title)}</figcaption>'
-        f"{curves(c.training, c.validation, title=c.title)}</figure>"
+        f"{curves(c.training, c.validation, title=c.title, best=c.best)}</figure>"
         for c in report.curves
     )
     key = (
         '<ul class="key"><li><i class="line training"></i>training</li>'
-        '<li><i class="line validation"></i>validation, the best circled</li></ul>'
+        '<li><i class="line validation"></i>validation, the best checkpoint circled</li></ul>'
     )
-    return f'<section><h2>Learning</h2>{key}<div class="charts">{panels}</div></section>'
+    text = (
+        "What is learned shows in both lines; what is learned by heart lets the validation rise "
+        "while the training still falls."
+    )
+    drawn = f'{warnings(report.overfitting)}{key}<div class="charts">{panels}</div>'
+    return section("Learning", text, drawn)
 
 
 def _scores(report: Report) -> str:
@@ -177,7 +192,9 @@ def render(report: Report) -> str:
         if report.recipe
         else ""
     )
-    body = "".join(part(report) for part in (_listen, _compare, _flows, _steps, _curves, _scores))
+    body = "".join(part(report) for part in (_listen, _compare, _flows, _steps))
+    body += strip_section(report.strip) + health_section(report.health)
+    body += _curves(report) + _scores(report)
     return document(
         body + recipe,
         title=report.title,

@@ -8,7 +8,7 @@ from .recipe import DataConfig, Recipe, Stage, TrainConfig
 from .resume import ResumeError
 from .run import TrainingDiverged
 from .signals import Interrupted
-from .task import Batch, Optimization, Preview, Run, Task, TaskConfig
+from .task import Batch, Optimization, Portrait, Preview, Run, Task, TaskConfig
 
 __all__ = [
     "Batch",
@@ -16,6 +16,7 @@ __all__ = [
     "DataConfig",
     "Interrupted",
     "Optimization",
+    "Portrait",
     "Preview",
     "Recipe",
     "ResumeError",

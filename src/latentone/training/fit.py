@@ -7,6 +7,7 @@
             checkpoints/step_N/           rotated; training goes on from the newest whole one
             best/                         the model of the best validation
             NAME.safetensors              the other modules (a discriminator), for fine-tuning
+            strip/                        the same held-out sounds at a few steps
             metrics.jsonl curves.png tensorboard/
 
 The model is that of the last step, unless its task says `keep_best`.
@@ -65,7 +66,8 @@ def fit(
 
     Raises:
         ResumeError: the folder holds a training with other settings.
-        TrainingDiverged: a loss or gradient is no finite number; step and items are named.
+        TrainingDiverged: a loss or gradient is no finite number; step and items are named, and
+            the last good checkpoint has become the model.
         CheckpointError: the disk is full; older checkpoints are intact.
         Interrupted: by Ctrl-C or SIGTERM, after a checkpoint.
     """

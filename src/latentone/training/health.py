@@ -37,6 +37,12 @@ DECIDED = 0.75
 FEW_CODES = 0.02
 """Share of live codes under which a codebook has collapsed."""
 
+HEALTH_NAMES = frozenset(
+    {"use", "perplexity", "restarted", "std", "noise", "active"}
+    | {"semantic_use", "semantic_perplexity"}
+)
+"""Last parts of the names of numbers that are no losses: less of them is not better."""
+
 JUDGE_GRADIENTS = ("gradient/judge", "gradient/adversarial")
 
 ADVICE: dict[Ailment, str] = {

@@ -17,6 +17,7 @@ from ..data.sampler import Draw
 from ..device import choose_device
 from ..generators.base import Generator
 from ..latents import LatentCrops, LatentStore
+from ..latents.timed import crop_field
 from .chance import seed_everything
 from .fit import fit
 from .recipe import Stage
@@ -60,7 +61,8 @@ def fit_on_latents(
     crop = longest  # untimed streams are taken whole
     if spec.frame_rate is not None:
         crop = max(1, min(longest, round(stage.train.crop_seconds * spec.frame_rate)))
-    stage = replace(stage, task=stage.task.fitted(spec, crop))
+    raw = _open_values(store, stage.task.open_conditions())
+    stage = replace(stage, task=stage.task.fitted(spec, crop).learned(raw))
     seed_everything(stage.train.seed)
     task = stage.task.build(pretrained)
     if not isinstance(task.model, Generator):
@@ -89,6 +91,16 @@ def fit_on_latents(
         device=device,
         progress=progress,
     )
+
+
+def _open_values(store: LatentStore, fields: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Raw values of some conditions for all items, from their metadata fields."""
+    items = store.items() if fields else []
+    known = [(item, store.metadata(item.id)) for item in items]
+    return {
+        name: [crop_field(item, metadata, field, 0.0, item.duration) for item, metadata in known]
+        for name, field in fields.items()
+    }
 
 
 def _check_conditions(crops: LatentCrops, conditioners: Mapping[str, Conditioner]) -> None:

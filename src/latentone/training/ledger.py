@@ -9,11 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .checkpoint import Snapshot, save_checkpoint
+from .checkpoint import Snapshot, load_newest, save_checkpoint
 from .progress import clock
 from .recipe import Stage
 from .resume import write_state
 from .run import TrainingDiverged
+from .strip import Strip
 from .trackers import Tracker
 from .trainee import Trainee
 
@@ -53,6 +54,8 @@ class Ledger:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._state("running")
             self.tracker = Tracker(self.folder, self.run.step)
+            every = self.stage.train.validate_every
+            self.strip = Strip(self.folder / "strip", every=every, step=self.run.step)
             self._stack.callback(self.tracker.close)
         return self
 
@@ -63,7 +66,8 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         if self.writes and isinstance(error, TrainingDiverged):
-            self._state("diverged", reason=str(error))
+            kept = self._keep_last_good(error)
+            self._state("diverged", reason=str(error), diagnosis=error.diagnosis.sign, kept=kept)
         self._stack.close()
 
     def losses(self) -> dict[str, float]:
@@ -94,6 +98,10 @@ class Ledger:
             self.tracker.scalars(step, "valid", values)
             if last or (self.validations - 1) % self.stage.train.preview_every == 0:
                 self.tracker.preview(step, self.trainee.preview())
+            if last or self.strip.wants(step):
+                portrait = self.trainee.portrait()
+                self.tracker.health(step, portrait.health)
+                self.strip.add(step, portrait)
             if time.monotonic() - self.drawn > CURVES_SECONDS:
                 self.tracker.draw()
                 self.drawn = time.monotonic()
@@ -130,6 +138,21 @@ class Ledger:
             else (f"; best validation {self.best['loss']:.5g} at step {self.best['step']}")
         )
         return f"{status} at step {self.run.step} after {clock(self._seconds())}{best}"
+
+    def _keep_last_good(self, error: TrainingDiverged) -> str | None:
+        """Make the newest whole checkpoint the model, and let the error say how to go on."""
+        snapshot = load_newest(self.folder / "checkpoints")
+        if snapshot is None:
+            error.advise("No checkpoint came before it: start again with these changes.")
+            return None
+        self.trainee.restore(snapshot)
+        self.trainee.publish(self.run_dir, None)
+        error.advise(
+            f"The weights of step {snapshot.step}, the last good checkpoint, are kept as the model "
+            f"{self.run_dir}. The same command would meet the same step again: go on from these "
+            f"weights in a new folder with such changes, --from {self.run_dir}"
+        )
+        return f"step {snapshot.step}"
 
     def _seconds(self) -> float:
         return self.seconds + time.monotonic() - self.started

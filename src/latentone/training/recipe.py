@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
-from ..data import DrawBy
+from ..data import AugmentConfig, DrawBy
 from .task import TaskConfig
 
 __all__ = ["DataConfig", "Recipe", "Stage", "TrainConfig"]
@@ -40,11 +40,19 @@ class TrainConfig:
     crop_seconds: float = 1.0
     """Length of a training excerpt."""
     draw_by: DrawBy = "moment"
-    """What is equally likely to be drawn: a moment of sound, or a file, however short it is."""
+    """What is equally likely to be drawn: a moment of sound; a file, however short it is; or, of
+    audio, a folder directly below the data's, and every moment in it."""
+    augment: AugmentConfig | None = None
+    """How a codec's training excerpts are changed by chance; None leaves them as they are."""
+    salient_db: float | None = None
+    """Loudness in LUFS below which a codec's training excerpt is drawn again; None takes all."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic; spectral losses stay in fp32."""
     ema_decay: float | None = None
     """Average the weights with this decay; None keeps the last ones."""
+    ema_power: float | None = None
+    """Let the average's decay grow as 1 - (1 + n)^-power up to `ema_decay`; None as (1 + n) /
+    (10 + n)."""
     seed: int = 0
     """Decides initial weights, crops and all chance in training."""
     log_every: int = 10
@@ -65,17 +73,20 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.minutes is None):
             raise ValueError(f"give steps or minutes, not both: {self.steps=}, {self.minutes=}")
+        free = ("draw_by", "precision", "ema_decay", "seed", "workers", "augment", "salient_db")
         for name, value in vars(self).items():
-            if (
-                name not in ("draw_by", "precision", "ema_decay", "seed", "workers")
-                and value is not None
-            ):
+            if name not in free and value is not None:
                 if value <= 0:
                     raise ValueError(f"{name} must be positive, got {value}")
         if self.workers < 0:
             raise ValueError(f"workers must be 0 or more, got {self.workers}")
         if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
+
+    @property
+    def of_sound(self) -> list[str]:
+        """The settings given that change a codec's excerpts, and that no other stage reads."""
+        return [name for name in ("augment", "salient_db") if getattr(self, name) is not None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +115,16 @@ class Recipe:
     """What is trained where nothing is generated: a classifier, a joint embedding."""
     data: DataConfig = field(default_factory=DataConfig)
     """The split."""
+
+    def __post_init__(self) -> None:
+        for name in ("generator", "embedding"):
+            stage: Stage | None = getattr(self, name)
+            given = [] if stage is None else stage.train.of_sound
+            if given:
+                raise ValueError(
+                    f"{' and '.join(given)} change the excerpts of a codec's training, and the "
+                    f"{name} would not hear of it: leave out {name}.train.{given[0]}"
+                )
 
     def within(self, name: str, minutes: float) -> Self:
         """This recipe with a budget of minutes for the stage `name`."""

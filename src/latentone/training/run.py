@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from .chance import seed_everything
+from .health import Diagnosis
 from .task import Batch, Optimization, Task
 
 if TYPE_CHECKING:
@@ -21,12 +22,17 @@ __all__ = ["FabricRun", "TrainingDiverged"]
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss or gradient that is no finite number: `step` and the `ids` of the items at hand."""
+    """A loss or gradient that is no finite number: `diagnosis`, `step`, and the `ids` at hand."""
 
-    def __init__(self, message: str, step: int, ids: list[str]) -> None:
-        super().__init__(message)
+    def __init__(self, diagnosis: Diagnosis, step: int, ids: list[str]) -> None:
+        super().__init__(f"{diagnosis}.")
+        self.diagnosis = diagnosis
         self.step = step
         self.ids = ids
+
+    def advise(self, text: str) -> None:
+        """Add what is left and how to go on."""
+        self.args = (f"{self} {text}",)
 
 
 class FabricRun:
@@ -142,13 +148,11 @@ class FabricRun:
             ids = [i for _, items in guilty for i in items]
         ids = list(dict.fromkeys(ids))
         what = f"a loss of {loss_only[0]}" if loss_only else "gradients that are not finite"
-        raise TrainingDiverged(
-            f"step {self.step} gave {what} (optimiser {name!r}) on the items "
-            f"{', '.join(ids) or '(without ids)'}. Nothing was written; listen to these items, "
-            "lower the learning rate or clip the gradients, and start again.",
-            self.step,
-            ids,
+        sign = (
+            f"step {self.step} gave {what}, optimiser {name!r}, on the items "
+            f"{', '.join(ids) or 'without ids'}"
         )
+        raise TrainingDiverged(Diagnosis("nan", sign), self.step, ids)
 
     # What the loop calls
 

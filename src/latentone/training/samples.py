@@ -15,6 +15,7 @@ from typing import Any
 from .. import __version__
 from ..atomic import atomic_folder
 from ..audio import Audio, load_audio, save_audio
+from ..conditioning import FramesConditioner
 from ..config import ConfigError, from_dict, load_json, save_json
 from ..data.manifest import Item, Manifest
 from ..hub import WEIGHTS
@@ -152,7 +153,7 @@ def _render(
 
     generations: list[Generation] = []
     if model.stages and settings.generations:
-        generations = _generate(model, items, folder, settings, say)
+        generations = _generate(model, Path(manifest.root), items, folder, settings, say)
     return Samples(
         settings=settings,
         split=split,
@@ -203,6 +204,7 @@ def _reconstruct(
 
 def _generate(
     model: Pipeline,
+    root: Path,
     items: list[Item],
     folder: Path,
     settings: SampleSettings,
@@ -213,6 +215,7 @@ def _generate(
         prompts,
         duration=settings.duration,
         seed=settings.seed,
+        conditions=_maps(model, root, items, settings),
         on_step=lambda done, total: say("generating", done, total),
     )
     made = []
@@ -231,6 +234,25 @@ def _prompts(model: Pipeline, items: list[Item], count: int) -> list[str | None]
         return [None] * count
     captions = list(dict.fromkeys(i.caption for i in _spread(items) if i.caption))
     return [captions[i % len(captions)] if captions else None for i in range(count)]
+
+
+def _maps(
+    model: Pipeline, root: Path, items: list[Item], settings: SampleSettings
+) -> dict[str, list[Audio]]:
+    """Beginnings of held-out recordings, for the conditions that are measured from sound."""
+    names = [n for n, c in model.generator.conditioners.items() if isinstance(c, FramesConditioner)]
+    sounds: list[Audio] = []
+    for item in _spread(items) if names else []:
+        if len(sounds) == settings.generations:
+            break
+        try:
+            sounds.append(load_audio(root / item.path, duration=settings.duration))
+        except (ValueError, OSError):
+            continue
+    if not sounds:
+        return {}
+    chosen = [sounds[i % len(sounds)] for i in range(settings.generations)]
+    return dict.fromkeys(names, chosen)
 
 
 def _summary(samples: Samples, folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["score_picture"]
+__all__ = ["score_picture", "score_shares"]
 
 REAL, FAKE = (0.12, 0.47, 0.71), (1.0, 0.5, 0.05)
 
@@ -30,12 +30,8 @@ def score_picture(
     Returns:
         `(3, height, width)` in [0, 1] on the CPU, white where there is nothing.
     """
-    scores = [*real, *fake]
-    low = min(float(s.min()) for s in scores)
-    high = max(float(s.max()) for s in scores)
-    high = high if high > low else low + 1.0
-    heights = torch.stack([_histogram(part, low, high, width) for part in (real, fake)])
-    heights = heights / heights.max()
+    heights = score_shares(real, fake, width)[2]
+    heights = heights / heights.max().clamp_min(1e-9)
     rows = torch.linspace(1, 0, height)[:, None]
     picture = torch.ones(3, height, width)
     for bars, colour in zip(heights, (REAL, FAKE), strict=True):
@@ -43,6 +39,23 @@ def score_picture(
         ink = torch.tensor(colour)[:, None, None]
         picture = torch.where(inside, picture * (0.4 + 0.6 * ink), picture)
     return picture
+
+
+@torch.no_grad()
+def score_shares(
+    real: Sequence[Tensor], fake: Sequence[Tensor], bins: int
+) -> tuple[float, float, Tensor]:
+    """Histograms of real and of generated sound's scores on one scale.
+
+    Returns:
+        The lowest and the highest score, and the shares `(2, bins)`, real sound first, averaged
+        over discriminators. Scores that are no finite numbers are in no bin.
+    """
+    scores = [s.float()[s.float().isfinite()] for s in (*real, *fake)]
+    low = min((float(s.min()) for s in scores if len(s)), default=0.0)
+    high = max((float(s.max()) for s in scores if len(s)), default=low)
+    high = high if high > low else low + 1.0
+    return low, high, torch.stack([_histogram(part, low, high, bins) for part in (real, fake)])
 
 
 def _histogram(scores: Sequence[Tensor], low: float, high: float, bins: int) -> Tensor:

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Literal
 
 from ..codecs.base import Codec
-from ..config import load_json
 from ..data import AudioCrops, Manifest
 from ..hub import CONFIG, resolve_folder
 from ..latents import EncodeProgress, LatentStore, encode_folder
@@ -63,9 +62,10 @@ def train_system(
         minutes: of training in all, half for the codec and half for the generator when both are
             trained; None keeps the recipe's budgets. Encoding and samples come on top.
         device: auto, cpu, cuda, cuda:N or mps.
-        codec_from: folder or Hub id of a codec. With the step `codec` in a recipe that trains one
-            it is fine-tuned, its discriminator (`training/discriminator.safetensors`) included;
-            otherwise it is taken as it is.
+        codec_from: folder or Hub id of a codec, also in a foreign layout that a codec reads. With
+            the step `codec` in a recipe that trains one it is fine-tuned, its discriminator
+            (`training/discriminator.safetensors`) included; otherwise it is taken as it is, and
+            stored in our layout.
         generator_from: folder of a generator of the same latents to fine-tune.
         progress: whether trainings show themselves on stderr.
         on_event: called with one line as each step begins.
@@ -117,6 +117,7 @@ def train_system(
                 run_dir / "latents",
                 name=str(codec_dir),
                 device=device,
+                maps={} if recipe.generator is None else recipe.generator.task.maps(),
                 on_progress=on_encode,
             )
         if "generator" in trained and recipe.generator is not None:
@@ -167,7 +168,15 @@ def _fit_codec(
         raise ValueError(f"the codec stage of a recipe trains a {type(task.model).__name__}")
     source, config = task.model.source, stage.train
     train, valid = (
-        AudioCrops(manifest.root, manifest.split(name), source, config.crop_seconds, config.draw_by)
+        AudioCrops(
+            manifest.root,
+            manifest.split(name),
+            source,
+            config.crop_seconds,
+            config.draw_by,
+            augmented=config.augment if name == "train" else None,
+            salient_db=config.salient_db if name == "train" else None,
+        )
         for name in ("train", "valid")
     )
     fit(stage, codec_dir, train, valid, task=task, device=device, progress=progress)
@@ -179,10 +188,5 @@ def _codec_folder(folder: Path) -> Path:
 
 
 def _ready_codec(folder: Path) -> Codec:
-    """A codec in our layout, or EnCodec in that of transformers."""
-    folder = _codec_folder(folder)
-    if "format_version" not in load_json(folder / CONFIG):
-        from ..codecs.encodec import EnCodec
-
-        return EnCodec.from_pretrained(folder)
-    return Codec.from_pretrained(folder)
+    """A codec in our layout, or in any that a codec reads (`import_models` has found them)."""
+    return Codec.from_pretrained(_codec_folder(folder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ..audio import Audio
+from ..conditioning import FramesConfig
 from ..hub import PretrainedModel
 from ..spec import LatentSpec
 
-__all__ = ["Batch", "Optimization", "Preview", "Run", "Task", "TaskConfig"]
+__all__ = ["Batch", "Optimization", "Portrait", "Preview", "Run", "Task", "TaskConfig"]
 
 Batch = dict[str, Any]
 """`{"latents" | "codes" | "x", "lengths", "conditions": {name: prepared}, "ids"}`."""
@@ -81,6 +82,17 @@ class Preview(NamedTuple):
     """`(H, W)` or `(3, H, W)` in [0, 1]."""
 
 
+class Portrait(NamedTuple):
+    """What the report shows of one moment of a training: sounds to compare, numbers inside."""
+
+    originals: dict[str, Audio]
+    """Held-out sounds by name, the same at every moment."""
+    sounds: dict[str, Audio]
+    """What the model makes of them now, by the same names."""
+    health: dict[str, Any]
+    """JSON values that are more than scalars, see `codec_insides`."""
+
+
 class Task(ABC):
     """Owns the modules of one training and one visible step. All state lives in `modules`."""
 
@@ -112,6 +124,10 @@ class Task(ABC):
         """Sounds and pictures of the fixed validation batch."""
         return Preview({}, {})
 
+    def portrait(self, batch: Batch, run: Run) -> Portrait:
+        """The same held-out sounds as the model has them now, and what cannot be a curve."""
+        return Portrait({}, {}, {})
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskConfig(ABC):
@@ -127,6 +143,18 @@ class TaskConfig(ABC):
     def conditions(self) -> Mapping[str, str]:
         """Condition name -> metadata field that the data pipeline shall prepare."""
         return {}
+
+    def maps(self) -> Mapping[str, FramesConfig]:
+        """Stream name -> what step 2 shall measure beside the latents for this task."""
+        return {}
+
+    def open_conditions(self) -> Mapping[str, str]:
+        """Condition name -> field of the items that its settings depend on."""
+        return {}
+
+    def learned(self, raw: Mapping[str, Sequence[Any]]) -> Self:
+        """These settings for the raw values of the open conditions, one for each item."""
+        return self
 
     def fitted(self, latent: LatentSpec, crop_frames: int) -> Self:
         """These settings for the latents of a store, in training excerpts of `crop_frames`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,6 +88,20 @@ class Tracker:
             else:
                 self.board.add_scalar(f"training/{group}", numbers, step)
 
+    def health(self, step: int, health: Mapping[str, Any]) -> None:
+        """Record what one moment of a training is like inside, see `codec_insides`."""
+        if not health:
+            return
+        record = {"step": step, "health": _rounded(health)}
+        self.records.append(record)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        for group in ("codes", "latents"):
+            for name, values in health.get(group, {}).items():
+                self.board.add_histogram(f"health/{group}/{name}", torch.tensor(values), step)
+        for row, share in enumerate(health.get("codes", {}).get("use", ())):
+            self.board.add_scalar(f"health/use/{row}", share, step)
+
     def preview(self, step: int, preview: Preview) -> None:
         """Record sounds, their spectrograms, and pictures."""
         for name, audio in preview.audio.items():
@@ -106,3 +120,14 @@ class Tracker:
     def close(self) -> None:
         """Flush and close."""
         self.board.close()
+
+
+def _rounded(value: Any) -> Any:
+    """JSON values with five digits, and null for what is no number."""
+    if isinstance(value, Mapping):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_rounded(inner) for inner in value]
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if isfinite(value) else None
+    return value

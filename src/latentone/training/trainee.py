@@ -13,17 +13,20 @@ import torch
 from torch import Tensor
 
 from ..atomic import atomic_file
+from ..data import AudioCrops
 from ..hub import CONFIG, WEIGHTS
 from .checkpoint import Snapshot, save_tensors
 from .ema import WeightAverage
 from .loader import TrainingData, preview_batch, training_batches, validation_batches
 from .recipe import TrainConfig
 from .run import FabricRun
-from .task import Batch, Preview, Task
+from .task import Batch, Portrait, Preview, Task
 
 __all__ = ["Trainee"]
 
 PREVIEW_ITEMS = 3
+PORTRAIT_SECONDS = 3.0
+"""Of sound that people listen to; training excerpts are often too short to tell."""
 
 
 class Trainee:
@@ -51,7 +54,8 @@ class Trainee:
         if self.model_name is None:
             raise ValueError(f"task.model must be one of task.modules ({sorted(task.modules)})")
         averaged = config.ema_decay is not None and task.ema
-        self.average = WeightAverage(task.model, config.ema_decay or 0.0) if averaged else None
+        decay, power = config.ema_decay or 0.0, config.ema_power
+        self.average = WeightAverage(task.model, decay, power) if averaged else None
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = defaultdict(int)
 
@@ -135,15 +139,26 @@ class Trainee:
         """What the task shows of the first validation items."""
         if self.valid is None:
             return Preview({}, {})
-        batch = preview_batch(
-            self.valid,
-            items=PREVIEW_ITEMS,
-            validated=self.config.validate_items,
-            seed=self.config.seed,
-        )
         with self._averaged(), self.run.evaluating():
-            self.run.seed_validation(0)
-            return self.task.preview(self.run.fabric.to_device(batch), self.run)
+            return self.task.preview(self._fixed_batch(self.valid), self.run)
+
+    def portrait(self) -> Portrait:
+        """The first validation items, long enough to listen to, as the model has them now."""
+        if self.valid is None:
+            return Portrait({}, {}, {})
+        data = self.valid
+        if isinstance(data, AudioCrops):
+            data = data.lasting(max(PORTRAIT_SECONDS, data.crop_seconds))
+        with self._averaged(), self.run.evaluating():
+            return self.task.portrait(self._fixed_batch(data), self.run)
+
+    def _fixed_batch(self, data: TrainingData) -> Batch:
+        """The first few validation items, and the chance that goes with them."""
+        items, seed = self.config.validate_items, self.config.seed
+        batch = preview_batch(data, items=PREVIEW_ITEMS, validated=items, seed=seed)
+        self.run.seed_validation(0)
+        moved: Batch = self.run.fabric.to_device(batch)
+        return moved
 
     def snapshot(self, **progress: Any) -> Snapshot:
         """All that the training is; the tensors are those in use, not copies."""

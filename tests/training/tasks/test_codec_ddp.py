@@ -54,10 +54,13 @@ save_file(tensors, f"{folder}.rank{rank}.safetensors")
 
 
 PHASES = {"balanced": False, "freeze_encoder_after": 0.5, "adversarial": "least_squares"}
+ALONE = {"balanced": False, "discriminator_alone_every": 2}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, PHASES], ids=["balanced", "two phases"])
+@pytest.mark.parametrize(
+    "changes", [{}, PHASES, ALONE], ids=["balanced", "two phases", "discriminator alone"]
+)
 def test_two_ranks_end_with_one_codec(tmp_path, changes):
     source = str(Path(__file__).parents[3] / "src")
     paths = os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])

@@ -18,7 +18,7 @@ from latentone.discriminators import (
     ScaleDiscriminatorConfig,
     STFTDiscriminatorConfig,
 )
-from latentone.dsp.distances import multi_resolution_stft
+from latentone.dsp.distances import MultiResolutionSTFT, multi_resolution_stft
 from latentone.losses import discriminator_loss, feature_matching, generator_loss
 from latentone.networks.seanet import SEANetConfig
 from latentone.training.recipe import Recipe
@@ -234,6 +234,64 @@ def test_the_encoder_stands_still_in_the_second_phase(world):
     assert all(not torch.equal(v, state[f"decoder.{k}"]) for k, v in decoder.items())
 
 
+def test_the_discriminator_learns_in_the_codecs_place():
+    task = built(replace(SUM, discriminator_alone_every=3, adversarial_start=0.5))
+    run, batch = Trainer(task, total_steps=12), tones()
+    moved = []
+    for _ in range(12):
+        before = [
+            torch.cat([p.detach().flatten() for p in module.parameters()])
+            for module in (task.codec, task.discriminator)
+        ]
+        log = run.go(batch, 1)[0]
+        after = [
+            torch.cat([p.detach().flatten() for p in module.parameters()])
+            for module in (task.codec, task.discriminator)
+        ]
+        assert "loss" in log and all(not value.requires_grad for value in log.values())
+        moved.append(tuple(not torch.equal(a, b) for a, b in zip(before, after, strict=True)))
+    assert task.watch._counts["judge/right"] == 2, "its health is watched"
+    assert moved == [(True, False)] * 6 + 2 * [(False, True), (True, False), (True, False)]
+
+
+def test_a_penalty_rises_along_its_ramp():
+    """The gradient of a penalty alone is its factor times that of the penalty."""
+    config = replace(
+        SUM,
+        discriminator=None,
+        weights=CodecLossWeights(waveform=0, mel=0, stft=1e-12),
+        own={"trial/sum": 4.0, "trial/size": 0.0},
+        ramps={"trial/sum": (1.0, 0.5)},
+        learning_rate=1e-6,
+    )
+    task = built(config)
+    run = Trainer(task, total_steps=8)
+    found = []
+    for _ in range(6):
+        run.go(tones(), 1)
+        found.append(float(run.kept["codec"]["down.weight"].sum()))
+    assert found == pytest.approx([4 ** (step / 4) for step in range(5)] + [4.0], rel=1e-4)
+
+
+def test_both_sides_have_schedules_of_their_own():
+    config = replace(
+        SUM, schedule="linear", fall=0.25, discriminator_schedule="inverse_power", warmup=0.0
+    )
+    codec, judge = (built(config).optimizers()[n].schedule for n in ("codec", "discriminator"))
+    assert codec(25, 200) == pytest.approx(0.55) and codec(50, 200) == pytest.approx(0.1)
+    assert judge(200_000, 10**6) == pytest.approx(0.5**0.5)
+
+
+def test_the_stft_distance_can_hear_as_ears_do():
+    weights = CodecLossWeights(waveform=0, mel=0, stft=1.0)
+    config = replace(SUM, discriminator=None, weights=weights, a_weighted=True)
+    batch = tones()
+    found = Trainer(built(config)).go(batch, 1)[0]["stft"]
+    expected = MultiResolutionSTFT(a_weighting_rate=8000)(0.5 * batch["x"], batch["x"])
+    assert found == pytest.approx(expected.item(), rel=1e-5)
+    assert found != pytest.approx(multi_resolution_stft(0.5 * batch["x"], batch["x"]).item())
+
+
 def test_the_first_phase_moves_the_encoder():
     task = built(replace(SUM, model=ENCODEC, freeze_encoder_after=0.5))
     before = task.codec.fingerprint()
@@ -294,6 +352,11 @@ def test_the_preview_shows_what_the_judge_thinks():
         ({"weight_decay": 0.1}, "needs optimizer='adamw'"),
         ({"own": {"vq/commitment": -1.0}}, "own penalties"),
         ({"adaptive": True, "balanced": True}, "balanced=False"),
+        ({"discriminator_alone_every": 1}, "codec never learns"),
+        ({"ramps": {"trial/sum": (1.0, 10.0)}}, "a ramp needs a positive factor"),
+        ({"own": {"a": 1.0}, "ramps": {"a": (0.0, 10.0)}}, "a ramp needs"),
+        ({"fall": 0.0}, "fall must be positive"),
+        ({"schedule": "inverse_power", "warmup": 10.0}, "leave out warmup"),
     ],
 )
 def test_refusals(changes, message):

@@ -3,11 +3,14 @@
 The recipe of Defossez et al., "High Fidelity Neural Audio Compression", 2022, section 3.4, for any
 codec whose forward pass gives a reconstruction; unbalanced, with other distances, discriminators
 and optimisers, those of SoundStream, HiFi-GAN, DAC, VQGAN, Oobleck and RAVE. Differs: the
-discriminator is updated at evenly spaced steps, a share of all, where EnCodec throws a die and
-others alternate the two sides; and it may join late.
+discriminator is updated at evenly spaced steps, a share of all, where EnCodec throws a die; and it
+may join late.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +26,23 @@ from ...losses import (
     generator_loss,
     weighted_gradient,
 )
+from ..codec_insides import code_health, divergences, latent_health, score_health
 from ..health import HealthWatch, judge_health, variety
 from ..optimizers import adamw
-from ..schedules import Schedule, constant, cosine, exponential
+from ..schedules import (
+    Schedule,
+    constant,
+    cosine,
+    exponential,
+    inverse_power,
+    linear,
+    log_ramp,
+)
 from ..score_picture import score_picture
-from ..task import Batch, Optimization, Preview, Run, Task
-from .codec_config import CodecLossWeights, CodecTaskConfig
+from ..task import Batch, Optimization, Portrait, Preview, Run, Task
+from .codec_config import CodecLossWeights, CodecTaskConfig, ScheduleName
 from .denoising import noisy_batch
+from .unmoved import unmoved
 
 __all__ = ["CodecLossWeights", "CodecTask", "CodecTaskConfig"]
 
@@ -46,11 +59,19 @@ class CodecTask(Task):
         self.config = config
         if config.noise_db is not None and not getattr(codec.config, "denoising", False):
             raise ValueError("noise_db teaches a switch: the codec needs denoising=True")
+        if config.inner_losses and not hasattr(codec, "inner"):
+            raise ValueError(
+                f"{type(codec).__name__} does not say how far it hears: inner_losses must be False"
+            )
         self.model = self.codec = codec.train()
         rate, channels = codec.source.sample_rate, codec.source.channels
         preset = config.mel_preset
-        self.mel = LogMelDistance(rate) if preset == "hifigan" else MultiScaleMel(rate, preset)
-        self.stft = MultiResolutionSTFT(config.stft_preset)
+        self.mel: nn.Module = (
+            LogMelDistance(rate) if preset == "hifigan" else MultiScaleMel(rate, preset)
+        )
+        self.stft = MultiResolutionSTFT(
+            config.stft_preset, a_weighting_rate=rate if config.a_weighted else None
+        )
         self.modules = {"codec": codec, "distances": nn.ModuleList([self.mel, self.stft])}
         self.balancer: Balancer | None = None
         if config.balanced:
@@ -72,8 +93,12 @@ class CodecTask(Task):
             "discriminator": config.discriminator_learning_rate or config.learning_rate,
         }
         clips = {"codec": config.clip, "discriminator": config.discriminator_clip}
+        schedules = {
+            "codec": self._schedule(config.schedule),
+            "discriminator": self._schedule(config.discriminator_schedule or config.schedule),
+        }
         return {
-            name: Optimization(self._optimizer(name, rate), name, clips[name], self._schedule())
+            name: Optimization(self._optimizer(name, rate), name, clips[name], schedules[name])
             for name, rate in rates.items()
             if name in self.modules
         }
@@ -86,20 +111,34 @@ class CodecTask(Task):
         parameters = [p for p in module.parameters() if p.requires_grad]
         return torch.optim.Adam(parameters, lr=rate, betas=config.betas)
 
-    def _schedule(self) -> Schedule:
+    def _schedule(self, name: ScheduleName) -> Schedule:
         warmup = self.config.warmup
-        if self.config.schedule == "exponential":
+        if name == "exponential":
             return exponential(decay=self.config.decay, warmup=warmup)
-        return (cosine if self.config.schedule == "cosine" else constant)(warmup=warmup)
+        if name == "linear":
+            return linear(fall=self.config.fall, warmup=warmup)
+        if name == "inverse_power":
+            return inverse_power()
+        return (cosine if name == "cosine" else constant)(warmup=warmup)
 
     def step(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         config, real = self.config, batch["x"]
         still = self._stand_still(run)
         if config.noise_db is not None:
             batch, real = noisy_batch(batch, config.noise_db, run.rng)
-        output = run.module("codec")(batch)
-        fake = _reconstruction(output).float()
+        real = self.codec.target(real)
+        inner = slice(None)
+        if config.inner_losses:
+            inner = self.codec.inner(real.shape[-1])  # type: ignore[operator]
+            batch = {**batch, "inner": inner}
         adversarial = self.adversarial_at(run.step, run.total_steps)
+        alone = adversarial and self.discriminator_learns_alone_at(run.step)
+        if alone:  # DDP: no backward, then no graph either
+            with torch.no_grad(), unmoved(self.codec):
+                output = run.module("codec")(batch)
+        else:
+            output = run.module("codec")(batch)
+        fake, real = _reconstruction(output).float()[..., inner], real[..., inner]
         logs: dict[str, Tensor] = {}
 
         # The discriminator's half: tell real sound from the codec's.
@@ -112,6 +151,14 @@ class CodecTask(Task):
             run.backward(loss)
             run.optimize("discriminator")
             logs = {"discriminator": loss, **judge_health(of_real.scores, of_fake.scores)}
+
+        if alone:
+            with torch.no_grad():
+                logs["loss"] = self.mel(fake, real)
+            logs = {name: value.detach() for name, value in logs.items()}
+            if run.rank == 0:
+                self.watch.see(logs)  # the judge's numbers come from these steps alone
+            return logs
 
         # The codec's half: sound right, and be taken for real.
         heard = fake.detach().requires_grad_()
@@ -131,7 +178,7 @@ class CodecTask(Task):
         # The gradient of sum(fake * g) with respect to fake is g: one backward pass takes the
         # combined gradient into the codec, together with those of its own penalties.
         gradient, norms = self._gradient(losses, heard)
-        run.backward((fake * gradient).sum() + self._penalty(output.losses, like=fake))
+        run.backward((fake * gradient).sum() + self._penalty(output.losses, run, like=fake))
         for parameter in still:
             parameter.grad = None  # or the optimiser's momentum would go on moving it
         run.optimize("codec")
@@ -151,8 +198,23 @@ class CodecTask(Task):
 
     def discriminator_learns_at(self, step: int) -> bool:
         """Whether the discriminator is updated at this step: the same on all ranks."""
+        if self.config.discriminator_alone_every:
+            return self.discriminator_learns_alone_at(step)
         share = self.config.discriminator_share
         return int((step + 1) * share) > int(step * share)
+
+    def discriminator_learns_alone_at(self, step: int) -> bool:
+        """Whether the discriminator, once it has joined, has this step to itself."""
+        every = self.config.discriminator_alone_every
+        return every > 0 and step % every == 0
+
+    def own_at(self, name: str, step: int, total_steps: int) -> float:
+        """The factor of the codec's own penalty `name` at this step."""
+        factor = self.config.own.get(name, 1.0)
+        if name not in self.config.ramps:
+            return factor
+        first, steps = self.config.ramps[name]
+        return log_ramp(first, factor, steps)(step, total_steps)
 
     def encoder_stands_at(self, step: int, total_steps: int) -> bool:
         """Whether encoder and codebooks have been trained to their end at this step."""
@@ -202,8 +264,8 @@ class CodecTask(Task):
             return self.balancer(weighed, heard), self.balancer.norms()
         return weighted_gradient(weighed, weights, heard, adaptive=self.config.adaptive)
 
-    def _penalty(self, losses: dict[str, Tensor], like: Tensor) -> Tensor:
-        factors = {name: self.config.own.get(name, 1.0) for name in losses}
+    def _penalty(self, losses: dict[str, Tensor], run: Run, like: Tensor) -> Tensor:
+        factors = {name: self.own_at(name, run.step, run.total_steps) for name in losses}
         unknown = sorted(set(self.config.own) - set(losses))
         if unknown:
             raise ValueError(
@@ -232,14 +294,50 @@ class CodecTask(Task):
         output = run.module("codec")(batch)
         render = self.codec.source.render
         audio, images = {}, {}
-        for i, (fake, real) in enumerate(_valid_pairs(_reconstruction(output), batch)):
+        for i, (fake, real) in enumerate(_valid_pairs(self._sound(output), batch)):
             audio[f"{i}/original"] = render(real)
             audio[f"{i}/reconstruction"] = render(fake)
-        judge, real = self.discriminator, batch["x"]
+        judge, real = self.discriminator, self.codec.target(batch["x"])
         if judge is not None and real.shape[-1] >= judge.config.min_samples:
             fake = _reconstruction(output).float()
             images["judge"] = score_picture(judge(real).scores, judge(fake).scores)
         return Preview(audio, images)
+
+    def _sound(self, output: CodecOutput) -> Tensor:
+        """The reconstruction as sound, the same for the same weights."""
+        rng = torch.Generator().manual_seed(0)
+        return self.codec.sound_of(_reconstruction(output).float(), rng)
+
+    def portrait(self, batch: Batch, run: Run) -> Portrait:
+        """The same sounds as `preview`, and the insides of codec and discriminator."""
+        codec, judge, render = self.codec, self.discriminator, self.codec.source.render
+        ids = batch.get("ids", [""] * len(batch["x"]))
+        shown = Portrait({}, {}, {})
+        latents, scores = [], []
+        with divergences(codec) as per_channel:
+            for i, (_, real) in enumerate(_valid_pairs(batch["x"], batch)):
+                # Alone and without padding: silence would count as sound.
+                alone = {"x": real[None], "lengths": real.new_tensor([real.shape[-1]]).long()}
+                output = run.module("codec")(alone)
+                fake, target = _reconstruction(output).float(), codec.target(alone["x"])
+                sound = self._sound(output)[0, :, : real.shape[-1]]
+                name = f"{i}-{Path(ids[i]).stem[:60]}"
+                shown.originals[name], shown.sounds[name] = render(real), render(sound)
+                latents.append(output.latents[0])
+                if judge is not None and target.shape[-1] >= judge.config.min_samples:
+                    scores.append((judge(target).scores, judge(fake).scores))
+        shown.health["latents"] = latent_health(torch.cat(latents, dim=-1)[None], per_channel)
+        if codes := code_health(codec):
+            shown.health["codes"] = codes
+        if scores:
+            real_scores, fake_scores = zip(*scores, strict=True)
+            shown.health["scores"] = score_health(_joined(real_scores), _joined(fake_scores))
+        return shown
+
+
+def _joined(judged: Iterable[Sequence[Tensor]]) -> list[Tensor]:
+    """The scores of each discriminator over all items."""
+    return [torch.cat([s.flatten() for s in scores]) for scores in zip(*judged, strict=True)]
 
 
 def _reconstruction(output: CodecOutput) -> Tensor:

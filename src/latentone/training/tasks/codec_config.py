@@ -19,7 +19,9 @@ from ..task import TaskConfig
 if TYPE_CHECKING:
     from .codec import CodecTask
 
-__all__ = ["CodecLossWeights", "CodecTaskConfig"]
+__all__ = ["CodecLossWeights", "CodecTaskConfig", "ScheduleName"]
+
+ScheduleName = Literal["constant", "cosine", "exponential", "linear", "inverse_power"]
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +73,9 @@ class CodecTaskConfig(TaskConfig):
     """Share of all steps after which the discriminator joins."""
     discriminator_share: float = 2 / 3
     """Share of the steps, evenly spaced, at which the discriminator learns too."""
+    discriminator_alone_every: int = 0
+    """Instead of that share: at every n-th step, from step 0 on, the discriminator learns in the
+    codec's place (RAVE, Oobleck); 0 for never."""
     balancer_decay: float = 0.999
     """Decay of the averaged gradient norms."""
     mel_preset: Literal["encodec", "dac", "hifigan"] = "encodec"
@@ -79,8 +84,12 @@ class CodecTaskConfig(TaskConfig):
     """Of both optimisers, unless the discriminator has its own."""
     betas: tuple[float, float] = (0.5, 0.9)
     """Of both optimisers."""
-    schedule: Literal["constant", "cosine", "exponential"] = "constant"
-    """Of the learning rate."""
+    schedule: ScheduleName = "constant"
+    """Of the learning rate; `linear` falls to a tenth and stays, `inverse_power` is Oobleck's."""
+    discriminator_schedule: ScheduleName | None = None
+    """Of the discriminator's learning rate; None takes that of the codec."""
+    fall: float = 0.5
+    """Steps (or below 1, share of all steps) after which the linear schedule has fallen."""
     warmup: float = 0.0
     """Steps (or below 1, share of all steps) in which the learning rate rises."""
     train_encoder: bool = True
@@ -93,8 +102,13 @@ class CodecTaskConfig(TaskConfig):
     own: Mapping[str, float] = field(default_factory=dict)
     """Factors of the codec's own penalties by name, such as `vq/commitment`; 1 for all others, and
     0 leaves one out."""
+    ramps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """By names of `own`: a first value and the steps (or below 1, share of all) in which the factor
+    rises from there to that of `own`, logarithmically (RAVE's KL)."""
     stft_preset: Literal["auraloss", "octaves"] = "auraloss"
     """Which multi-resolution STFT distance."""
+    a_weighted: bool = False
+    """Whether that distance hears frequencies as ears do, in training and validation."""
     mid_side: bool = False
     """Whether that distance also hears the sum and the difference of two channels."""
     relative_features: bool = True
@@ -115,6 +129,9 @@ class CodecTaskConfig(TaskConfig):
     """Largest gradient norm of the discriminator; None for no limit."""
     freeze_encoder_after: float = 1.0
     """Share of all steps after which encoder and codebooks stand still (RAVE); 1 for never."""
+    inner_losses: bool = False
+    """Whether losses of the sound, the discriminator's too, leave out the ends of an excerpt, which
+    hear what is padded (RAVE v2); the codec must know how far it hears."""
     noise_db: tuple[float, float] | None = None
     """Range of the ratio of sound to noise in dB that a codec with a switch for denoising learns
     from (SoundStream); None leaves sound clean."""
@@ -138,11 +155,32 @@ class CodecTaskConfig(TaskConfig):
         negative = {name: factor for name, factor in self.own.items() if factor < 0}
         if negative:
             raise ValueError(f"factors of own penalties must be 0 or more, got {negative}")
+        for name, (first, steps) in self.ramps.items():
+            if self.own.get(name, 0) <= 0 or first <= 0 or steps < 0:
+                raise ValueError(
+                    f"a ramp needs a positive factor in `own`, a positive first value and 0 steps "
+                    f"or more, got {first} in {steps} to {self.own.get(name)} for {name}"
+                )
+        if self.discriminator_alone_every < 0 or self.discriminator_alone_every == 1:
+            raise ValueError(
+                "discriminator_alone_every must be 0 or at least 2, or the codec never learns, got "
+                f"{self.discriminator_alone_every}"
+            )
+        if self.fall <= 0:
+            raise ValueError(f"fall must be positive, got {self.fall}")
+        if self.warmup and "inverse_power" in (self.schedule, self.discriminator_schedule):
+            raise ValueError(f"inverse_power rises by itself: leave out warmup, got {self.warmup}")
         if self.adaptive and (self.balanced or not self.weights.adversarial):
             raise ValueError(
                 "adaptive weighs an adversarial loss inside a sum: it needs balanced=False and a "
                 "positive weight `adversarial`"
             )
+
+    def task_class(self) -> type[CodecTask]:
+        """What `build` makes."""
+        from .codec import CodecTask
+
+        return CodecTask
 
     def build(self, pretrained: Path | None = None) -> CodecTask:
         """Make the task with fresh weights, or go on from a model folder.
@@ -155,12 +193,11 @@ class CodecTaskConfig(TaskConfig):
             FileNotFoundError: no such folder.
             ValueError: the folder holds another kind of codec, or a discriminator of other sizes.
         """
-        from .codec import CodecTask
-
         if pretrained is None:
-            return CodecTask(self, build_model(self.model, Codec))
+            return self.task_class()(self, build_model(self.model, Codec))
         folder = resolve_folder(pretrained)
-        task = CodecTask(self, model_class(self.model, Codec).from_pretrained(folder))
+        codec = model_class(self.model, Codec).from_pretrained(folder)
+        task = self.task_class()(self, codec)
         if task.discriminator is not None:
             _load_discriminator(task.discriminator, folder)
         return task

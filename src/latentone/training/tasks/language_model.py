@@ -15,6 +15,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from ...audio import Audio
+from ...conditioning import FramesConfig
 from ...generators.base import Generator, GeneratorConfig
 from ...hub import PretrainedModel, build_model, model_class, resolve_folder
 from ...spec import LatentSpec
@@ -32,7 +33,8 @@ class LanguageModelConfig(TaskConfig):
     model: GeneratorConfig
     """The generator; its `latent` is filled in from the store."""
     fields: dict[str, str] = field(default_factory=dict)
-    """Condition -> metadata field; a condition that is not named reads the field of its name."""
+    """Condition -> metadata field, or stream of the store for maps along time; a condition that is
+    not named reads the one of its name."""
     learning_rate: float = 3e-4
     """At the end of the warm-up."""
     betas: tuple[float, float] = (0.9, 0.95)
@@ -75,6 +77,21 @@ class LanguageModelConfig(TaskConfig):
 
     def conditions(self) -> Mapping[str, str]:
         return self.fields
+
+    def maps(self) -> Mapping[str, FramesConfig]:
+        conditioners = getattr(self.model, "conditioners", {})
+        return {
+            self.fields.get(name, name): config
+            for name, config in conditioners.items()
+            if isinstance(config, FramesConfig)
+        }
+
+    def open_conditions(self) -> Mapping[str, str]:
+        conditioners = getattr(self.model, "conditioners", {})
+        return {name: self.fields.get(name, name) for name, c in conditioners.items() if c.open}
+
+    def learned(self, raw: Mapping[str, Sequence[Any]]) -> Self:
+        return replace(self, model=self.model.learned(raw))
 
     def fitted(self, latent: LatentSpec, crop_frames: int) -> Self:
         return replace(self, model=self.model.fitted(latent, crop_frames))
