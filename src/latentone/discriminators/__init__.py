@@ -5,6 +5,7 @@ from .base import Discriminator, DiscriminatorConfig, Judgement
 from .combined import CombinedDiscriminator, CombinedDiscriminatorConfig
 from .patch import PatchDiscriminator, PatchDiscriminatorConfig, PatchJudge
 from .periods import MultiPeriodDiscriminator, PeriodDiscriminatorConfig
+from .pictures import PictureDiscriminator, PictureDiscriminatorConfig
 from .scales import (
     MultiScaleDiscriminator,
     ScaleDiscriminatorConfig,
@@ -29,6 +30,8 @@ __all__ = [
     "PatchDiscriminatorConfig",
     "PatchJudge",
     "PeriodDiscriminatorConfig",
+    "PictureDiscriminator",
+    "PictureDiscriminatorConfig",
     "ResidualSTFTDiscriminator",
     "ResidualSTFTDiscriminatorConfig",
     "STFTDiscriminatorConfig",
