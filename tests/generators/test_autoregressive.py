@@ -124,7 +124,7 @@ def test_cache_equals_no_cache(layout: Layout, guidance: float) -> None:
 def test_steps_equal_the_whole_to_rounding() -> None:
     model = build()
     sequence = layouts.build(codes_of(model, 12, 3), Delay().steps(4, 12), model.special)
-    context = model.context(model.prepare(CONDITIONS, 3))
+    context = model.context(model.prepare(CONDITIONS, 3), 11)
     assert context.prefix is not None and context.memory is not None
     assert context.memory.mask is not None, "texts of different length are padded"
     with torch.no_grad():

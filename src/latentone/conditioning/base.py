@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from torch import Tensor, nn
+
+from ..spec import LatentSpec
 
 __all__ = ["Condition", "Conditioner", "ConditionerConfig"]
 
@@ -32,6 +34,19 @@ class ConditionerConfig(ABC):
     @abstractmethod
     def build(self, dim: int) -> Conditioner:
         """Make the conditioner for a network of width `dim`."""
+
+    def fitted(self, latent: LatentSpec) -> Self:
+        """This config for a generator of such latents."""
+        return self
+
+    @property
+    def open(self) -> bool:
+        """Whether raw values of all items must come first (`learned`)."""
+        return False
+
+    def learned(self, raw: Sequence[Any]) -> Self:
+        """This config for the raw values of the items of a training, None = missing."""
+        return self
 
 
 class Conditioner(nn.Module, ABC):

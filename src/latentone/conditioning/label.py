@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +20,41 @@ class LabelConfig(ConditionerConfig):
     """Any number of fields, each with a list of labels."""
 
     fields: dict[str, tuple[str, ...]]
-    """Field -> the labels it may have."""
+    """Field -> the labels it may have; none = those that the items of a training have, sorted."""
 
     def __post_init__(self) -> None:
         if not self.fields:
             raise ValueError("labels need at least one field")
         for name, labels in self.fields.items():
-            if not labels or len(set(labels)) != len(labels):
+            if len(set(labels)) != len(labels):
                 raise ValueError(f"field {name!r} needs labels, each one once, got {labels}")
+
+    @property
+    def open(self) -> bool:
+        return not all(self.fields.values())
+
+    def learned(self, raw: Sequence[Any]) -> Self:
+        """This config with the labels that the items have in its open fields.
+
+        Raises:
+            ValueError: not one item has a label of an open field, or one has something else there.
+        """
+        found = {name: labels or _labels(name, raw) for name, labels in self.fields.items()}
+        return replace(self, fields=found)
 
     def build(self, dim: int) -> LabelConditioner:
         return LabelConditioner(self, dim)
+
+
+def _labels(field: str, raw: Sequence[Any]) -> tuple[str, ...]:
+    values = [value.get(field) if isinstance(value, Mapping) else value for value in raw]
+    present = [value for value in values if value is not None]
+    if not present:
+        raise ValueError(f"not one item has a label of the field {field!r}")
+    for value in present:
+        if not isinstance(value, str | int | float):
+            raise ValueError(f"field {field!r} must hold one label, got {value!r}")
+    return tuple(sorted({str(value) for value in present}))
 
 
 class LabelConditioner(Conditioner):
@@ -44,6 +68,9 @@ class LabelConditioner(Conditioner):
 
     def __init__(self, config: LabelConfig, dim: int) -> None:
         super().__init__()
+        if config.open:
+            empty = [name for name, labels in config.fields.items() if not labels]
+            raise ValueError(f"field {empty[0]!r} has no labels yet: use `learned` first")
         self.config = config
         embeddings = [nn.Embedding(len(labels), dim) for labels in config.fields.values()]
         for embedding in embeddings:
@@ -73,8 +100,9 @@ class LabelConditioner(Conditioner):
         labels = self.config.fields[field]
         if label is None:
             return -1
+        label = str(label)
         if label not in labels:
-            near = difflib.get_close_matches(str(label), labels, n=1)
+            near = difflib.get_close_matches(label, labels, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"unknown {field} {label!r}; known: {', '.join(labels)}{hint}")
         return labels.index(label)

@@ -4,6 +4,9 @@ MusicGen (Copet et al., 2023) and its relatives: the rows of codes are laid out 
 (`sampling.layouts`), the embeddings of a step's codes are summed, a transformer reads them, and
 one head a row predicts the codes of the next step. Unlike the original, the loss also takes in
 the last steps, in which only the delayed rows have codes, so that a generation's end is trained.
+
+Conditions that vary by frame (a chroma map) are added to a step's input: those of the frame that
+the step is about to write, the latest one where a layout writes several at once.
 """
 
 from __future__ import annotations
@@ -17,7 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..conditioning import Condition, Conditioner, ConditionerConfig
+from ..conditioning import (
+    Condition,
+    Conditioner,
+    ConditionerConfig,
+    FramesConditioner,
+    FramesConfig,
+)
 from ..networks.context import Context, Span, join
 from ..networks.transformer import Transformer, TransformerConfig, TransformerState
 from ..nn.skinny import skinny_linear
@@ -47,7 +56,8 @@ class AutoregressiveConfig(GeneratorConfig):
     conditioners: dict[str, ConditionerConfig] = field(default_factory=dict)
     """What steers it, by name."""
     prefix: tuple[str, ...] = ()
-    """Conditions that stand before the sequence; the others are cross-attended."""
+    """Conditions that stand before the sequence; the others are cross-attended, but for those that
+    vary by frame."""
     condition_dropout: float = 0.3
     """Share of training items whose conditions are all dropped: the other branch of guidance."""
     window_frames: int = 1500
@@ -59,7 +69,13 @@ class AutoregressiveConfig(GeneratorConfig):
             raise ValueError(
                 f"prefix names {unknown[0]!r}; the conditioners are {sorted(self.conditioners)}"
             )
-        crossed = sorted(set(self.conditioners) - set(self.prefix))
+        framed = {name for name, c in self.conditioners.items() if isinstance(c, FramesConfig)}
+        if framed & set(self.prefix):
+            raise ValueError(
+                f"condition {min(framed & set(self.prefix))!r} varies by frame and is added to the "
+                "steps: take it out of the prefix"
+            )
+        crossed = sorted(set(self.conditioners) - set(self.prefix) - framed)
         if self.network.cross_attention != bool(crossed):
             raise ValueError(
                 "cross-attention and conditions outside of the prefix go together, got "
@@ -71,7 +87,15 @@ class AutoregressiveConfig(GeneratorConfig):
             raise ValueError(f"window_frames must be 1 or more, got {self.window_frames}")
 
     def fitted(self, latent: LatentSpec, crop_frames: int) -> Self:
-        return replace(self, latent=latent, window_frames=crop_frames)
+        conditioners = {name: c.fitted(latent) for name, c in self.conditioners.items()}
+        return replace(self, latent=latent, window_frames=crop_frames, conditioners=conditioners)
+
+    def learned(self, raw: Mapping[str, Sequence[Any]]) -> Self:
+        conditioners = {
+            name: c.learned(raw[name]) if name in raw else c
+            for name, c in self.conditioners.items()
+        }
+        return replace(self, conditioners=conditioners)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,13 +138,23 @@ class Autoregressive(Generator):
             raise ValueError(f"a language model needs a discrete latent spec, got {found}")
         self.latent = config.latent
         vocab, dim = self.latent.vocab, config.network.dim
-        config.layout.steps(len(vocab), 1)  # refuses settings that do not fit the rows
+        with torch.device("cpu"):  # values, also where the model is only counted
+            config.layout.steps(len(vocab), 1)  # refuses settings that do not fit the rows
         self.frames = FrameRange()
         self.transform = LatentTransform(self.latent.dim)
         built = {name: c.build(dim) for name, c in config.conditioners.items()}
         for name, conditioner in built.items():
-            if conditioner.kind == "frames":
-                raise ValueError(f"condition {name!r} varies by frame: not supported here")
+            if isinstance(conditioner, FramesConditioner):
+                if conditioner.frame_rate != self.latent.frame_rate:
+                    raise ValueError(
+                        f"condition {name!r} has {conditioner.frame_rate:g} frames per second, the "
+                        f"codes have {self.latent.frame_rate}: leave its frame_rate open"
+                    )
+            elif conditioner.kind == "frames":
+                raise ValueError(
+                    f"condition {name!r} varies by frame, but {type(conditioner).__name__} is no "
+                    "FramesConditioner"
+                )
         self.conditioners = cast(Mapping[str, Conditioner], nn.ModuleDict(built))
         # each row's table and head are slices of one: the last entry of a table is special
         self.embedding = nn.Embedding(sum(vocab) + len(vocab), dim)
@@ -200,17 +234,25 @@ class Autoregressive(Generator):
     def _logits(self, codes: Tensor, conditions: Prepared, steps: Tensor) -> Tensor:
         sequence = layouts.build(codes, steps, self.special)
         # the last step has nothing to predict
-        hidden = self.network(self._embed(sequence[:, :, :-1]), self.context(conditions))
+        context = self.context(conditions, codes.shape[2])
+        context = context._replace(writes=layouts.latest_frames(steps)[:, 1:])
+        hidden = self.network(self._embed(sequence[:, :, :-1]), context)
         return layouts.revert_logits(self._by_row(self.heads(hidden)), steps).values
 
-    def context(self, conditions: Prepared) -> Context:
-        """Embed prepared conditions, all of them, into a prefix and a memory."""
+    def context(self, conditions: Prepared, num_frames: int) -> Context:
+        """Embed prepared conditions, all of them: a prefix, a memory, and `num_frames` frames."""
         prefix: list[Span] = []
         memory: list[Span] = []
+        frames: list[Tensor] = []
         for name, conditioner in self.conditioners.items():
+            if isinstance(conditioner, FramesConditioner):
+                spread = conditioner.spread(conditions[name], num_frames)
+                frames.append(conditioner(spread).value.transpose(1, 2))
+                continue
             where = prefix if name in self.config.prefix else memory
             where.append(_span(conditioner.kind, conditioner(conditions[name])))
-        return Context(join(prefix), join(memory))
+        added = torch.stack(frames).sum(0) if frames else None
+        return Context(join(prefix), join(memory), added)
 
     # One step at a time (`decoding.StepModel`)
 
@@ -288,7 +330,7 @@ class Autoregressive(Generator):
             # gradients and views, which inference mode leaves out
             with torch.inference_mode():
                 contexts = [
-                    self.context(self._complete(self.prepare(branch, batch), batch))
+                    self.context(self._complete(self.prepare(branch, batch), batch), num_frames)
                     for branch in branches
                 ]
                 decoder = Decoder(self, contexts, scale=guidance, two_pass=options.two_pass)

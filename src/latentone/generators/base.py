@@ -29,6 +29,10 @@ class GeneratorConfig:
         """This config for the latents of a store and training excerpts of `crop_frames`."""
         return replace(self, latent=latent)
 
+    def learned(self, raw: Mapping[str, Sequence[Any]]) -> Self:
+        """This config for raw conditions of all items of a training, by name."""
+        return self
+
 
 class FrameRange(NamedTuple):
     """The lengths a generator can make."""

@@ -56,10 +56,22 @@ class Decoder:
         self.contexts = [pair(*contexts)] if self.paired else list(contexts)
         self.states: list[TransformerState] = []
 
-    def start(self, tokens: Tensor, capacity: int) -> Tensor:
-        """Read the beginning `(B, K, S)`; return guided logits `(B, K, V)` of the next step."""
-        tokens = torch.cat([tokens, tokens]) if self.paired else tokens
-        started = [self.model.start(tokens, context, capacity) for context in self.contexts]
+    def start(self, tokens: Tensor, frame: Tensor) -> Tensor:
+        """Read the beginning of sequences.
+
+        Args:
+            tokens: int64 `(B, K, S)`.
+            frame: int64 `(B, capacity)`: which frame is written after each step, of all steps that
+                will be read.
+
+        Returns:
+            Guided logits `(B, K, V)` of the next step.
+        """
+        if self.paired:
+            tokens, frame = torch.cat([tokens, tokens]), torch.cat([frame, frame])
+        contexts = [context._replace(writes=frame) for context in self.contexts]
+        capacity = frame.shape[1]
+        started = [self.model.start(tokens, context, capacity) for context in contexts]
         self.states = [state for _, state in started]
         return self._guided([logits for logits, _ in started])
 
@@ -107,7 +119,8 @@ def write(
         # where items may be stopped all share one layout: a frame is complete for all at once
         ready = steps.amax((0, 1)).tolist()
         frame = window.fresh - window.start
-        logits = decoder.start(sequence[:, :, :first], last - 1)
+        following = window.start + layouts.latest_frames(steps)[:, 1:last]
+        logits = decoder.start(sequence[:, :, :first], following)
         for step in range(first, last):
             given = sequence[:, :, step]
             written = torch.where(given == MISSING, draw(logits), given)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..conditioning.base import Conditioner
+from ..conditioning import Conditioner, FrameMap, FramesConditioner
 from ..data.sampler import Draw, DrawBy, draw_weights
 from .format import StoredItem, StoreError
 from .reading import failure_reason
@@ -49,11 +49,11 @@ class LatentCrops:
             conditioners: by the name of the condition.
             stream: of the store.
             fields: which field each condition is prepared from (see `crop_field`); by default the
-                one of its own name.
+                one of its own name. Of those that vary by frame it is a stream of the store.
             draw_by: what is equally likely to be drawn, a moment or an item.
 
         Raises:
-            ValueError: no such split or stream.
+            ValueError: no such split or stream, or maps that were measured in another way.
         """
         if stream not in store.specs:
             raise StoreError(f"{store.folder} has no stream {stream!r}, only {sorted(store.specs)}")
@@ -64,12 +64,31 @@ class LatentCrops:
         self.spec = store.specs[stream]
         self.conditioners = dict(conditioners or {})
         self.fields = {name: name for name in self.conditioners} | dict(fields or {})
+        self.maps = {
+            name: self._require_map(self.fields[name], conditioner)
+            for name, conditioner in self.conditioners.items()
+            if isinstance(conditioner, FramesConditioner)
+        }
         self.items: list[StoredItem] = store.items(split)
         if not self.items:
             raise StoreError(f"{store.folder} has no items in the split {split!r}")
         self.failures: dict[str, str] = {}
         """Items that could not be read so far by this process: id -> reason."""
         self.key = "codes" if self.spec.kind == "discrete" else "latents"
+
+    def _require_map(self, stream: str, conditioner: FramesConditioner) -> str:
+        """The name of a stream of maps, once it is sure that they are this conditioner's."""
+        if stream not in self.store.specs:
+            raise StoreError(
+                f"{self.store.folder} has no stream {stream!r}, only {sorted(self.store.specs)}: "
+                "encode the folder again, into a new store, with the recipe that wants this map"
+            )
+        if self.store.specs[stream] != conditioner.config.stream:
+            raise StoreError(
+                f"the maps {stream!r} in {self.store.folder} were measured with other settings "
+                f"than {conditioner.config}: encode the folder again, into a new store"
+            )
+        return stream
 
     def __len__(self) -> int:
         return len(self.items)
@@ -93,7 +112,7 @@ class LatentCrops:
         raise StoreError(f"not one item of {self.store.folder} can be read")
 
     def raw(self, index: int, offset: float = 0.0) -> dict[str, Any]:
-        """Return what each condition of a draw is prepared from, without reading latents."""
+        """Return what each condition of a draw is prepared from, without reading `stream`."""
         item = self.items[index]
         return self._raw(item, *self._place(item, offset))
 
@@ -107,10 +126,18 @@ class LatentCrops:
         # Frames per second by the item itself, so that untimed and segmented streams work too.
         pace = item.duration / item.frames[self.stream]
         metadata = self.store.metadata(item.id) if self.conditioners else {}
-        return {
-            name: crop_field(item, metadata, self.fields[name], start * pace, frames * pace)
-            for name in self.conditioners
-        }
+        raw: dict[str, Any] = {}
+        for name in self.conditioners:
+            if name in self.maps:
+                raw[name] = self._map(item, self.maps[name], start, frames)
+            else:
+                field = self.fields[name]
+                raw[name] = crop_field(item, metadata, field, start * pace, frames * pace)
+        return raw
+
+    def _map(self, item: StoredItem, stream: str, start: int, frames: int) -> FrameMap:
+        rate = self.store.specs[stream].frame_rate
+        return FrameMap(self.store.read(item.id, stream, start, frames), rate or 0.0)
 
     def _crop(self, item: StoredItem, offset: float) -> dict[str, Any]:
         start, frames = self._place(item, offset)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 
 from ..codecs.base import Codec
+from ..conditioning import FramesConfig
 from ..device import Precision, choose_device
 from .claim import claim
 from .format import CodecSummary, Description, Plan, StoreError, shard_paths
@@ -59,6 +60,7 @@ def encode_folder(
     storage: Literal["float16", "float32"] = "float16",
     device: str = "auto",
     precision: Precision = "fp32",
+    maps: Mapping[str, FramesConfig] | None = None,
     rank: int | None = None,
     world: int | None = None,
     on_progress: Callable[[EncodeProgress], None] | None = None,
@@ -82,6 +84,7 @@ def encode_folder(
         storage: element type of continuous streams; codes take the smallest integers.
         device: as `choose_device`; under torchrun each rank of a machine takes its own GPU.
         precision: arithmetic of the codec; bf16 changes some codes.
+        maps: what is measured beside the latents, frame by frame, by the name of its stream.
         rank: which shards to begin with; None reads RANK.
         world: how many processes there are; None reads WORLD_SIZE.
         on_progress: called after every batch.
@@ -89,10 +92,13 @@ def encode_folder(
     Raises:
         StoreError: `out` belongs to another codec, manifest or settings, or holds something else;
             or not one item could be encoded.
+        ValueError: maps beside a virtual codec or under the name of a stream of the codec, or the
+            latents have no frame rate.
         FileNotFoundError: the folder of audio is gone.
         OSError: the disk is full; what was finished stays.
     """
     out = Path(out)
+    measured = _fitted(codec, maps or {})
     if codec.virtual:
         return index_folder(codec, manifest, out, name=name)
     rank = int(os.environ.get("RANK", "0")) if rank is None else rank
@@ -105,7 +111,7 @@ def encode_folder(
     description = Description(
         kind="sharded",
         codec=CodecSummary.of(codec, name),
-        streams=codec.stream_specs(),
+        streams=codec.stream_specs() | {name: m.stream for name, m in measured.items()},
         plan=Plan(
             items=len(manifest.items),
             shards=len(shards),
@@ -116,7 +122,9 @@ def encode_folder(
     )
     try:
         description = begin(out, description)
-        encoder = ItemEncoder(codec, Path(manifest.root), batch_seconds, _device(device), precision)
+        encoder = ItemEncoder(
+            codec, Path(manifest.root), batch_seconds, _device(device), precision, measured
+        )
         order = sorted(range(len(shards)), key=lambda shard: ((shard - rank) % world, shard))
         progress = _Progress(out, shards, on_progress)
         while order:
@@ -138,6 +146,18 @@ def encode_folder(
     except OSError as error:
         raise full_disk(error, out) from error
     return LatentStore.open(out)
+
+
+def _fitted(codec: Codec, maps: Mapping[str, FramesConfig]) -> dict[str, FramesConfig]:
+    if maps and codec.virtual:
+        raise ValueError(
+            f"the latents of a {type(codec).__name__} are made on the fly, and so have no maps "
+            f"beside them, such as {min(maps)!r}: take a codec that learns"
+        )
+    taken = sorted(set(maps) & set(codec.stream_specs()))
+    if taken:
+        raise ValueError(f"{taken[0]!r} is a stream of the codec: give the map another name")
+    return {name: config.fitted(codec.latent) for name, config in maps.items()}
 
 
 def _device(name: str) -> torch.device:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from ..audio import Audio
 from ..codecs.base import Codec
+from ..conditioning import FramesConfig
 from ..device import Precision, arithmetic
 from .format import StoredItem, StoreError
 from .plan import cut_batches
@@ -51,7 +53,9 @@ class ItemEncoder:
         batch_seconds: float,
         device: torch.device,
         precision: Precision,
+        maps: Mapping[str, FramesConfig] | None = None,
     ) -> None:
+        self.maps = dict(maps or {})
         self.codec, self.root, self.source = codec.to(device).eval(), root, codec.source
         self.batch_seconds, self.device, self.precision = batch_seconds, device, precision
         self.batch_samples = round(batch_seconds * self.source.sample_rate)
@@ -107,6 +111,8 @@ class ItemEncoder:
                     pieces = iter([{name: z[i] for name, z in streams.items()}])
                 else:
                     pieces = self._pieces(loaded)
+                if self.maps:
+                    pieces = self._with_maps(loaded, pieces)
                 writer.add(self._stored(loaded), pieces, loaded.item.metadata)
             except StoreError:
                 raise
@@ -135,6 +141,21 @@ class ItemEncoder:
             if piece is None:
                 return
             yield piece
+
+    def _with_maps(
+        self, loaded: Loaded, pieces: Iterator[dict[str, Tensor]]
+    ) -> Iterator[dict[str, Tensor]]:
+        """Add the frames of every map to pieces of the codec's streams."""
+        x = loaded.x
+        if x is None:  # samples take less than the codec does, and are held whole
+            x = self.source.load(self.root / loaded.item.path)
+        audio, count = Audio(x, self.source.sample_rate), self.codec.num_frames(loaded.samples)
+        maps = {name: config.measure(audio, count) for name, config in self.maps.items()}
+        done = 0
+        for piece in pieces:
+            until = done + piece["acoustic"].shape[-1]
+            yield piece | {name: values[:, done:until] for name, values in maps.items()}
+            done = until
 
     def _streams(self, x: Tensor) -> dict[str, Tensor]:
         with torch.inference_mode(), arithmetic(self.device, self.precision):

@@ -1,4 +1,4 @@
-"""What a sequence is written under: a prefix that stands before it, a memory it looks up."""
+"""What a sequence is written under: a prefix before it, a memory it looks up, frames beside it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,26 @@ class Context(NamedTuple):
     """Stands before the sequence."""
     memory: Span | None = None
     """Every block attends to it."""
+    frames: Tensor | None = None
+    """`(B, F, D)`: vectors that are added to the steps which write their frame."""
+    writes: Tensor | None = None
+    """int64 `(B, S)`: the frame that follows each step, once it is known how they are laid out."""
+
+    def added(self, length: int) -> Tensor | None:
+        """What is added to the first `length` steps, `(B, length, D)`; None without frames.
+
+        Raises:
+            ValueError: nothing says which frame a step writes.
+        """
+        if self.frames is None:
+            return None
+        if self.writes is None or self.writes.shape[1] < length:
+            known = 0 if self.writes is None else self.writes.shape[1]
+            raise ValueError(
+                f"conditions that vary by frame need the frame of {length} steps, got {known}"
+            )
+        index = self.writes[:, :length, None].expand(-1, -1, self.frames.shape[2])
+        return self.frames.gather(1, index)
 
 
 def join(spans: Sequence[Span]) -> Span | None:
@@ -40,7 +60,16 @@ def join(spans: Sequence[Span]) -> Span | None:
 
 def pair(first: Context, second: Context) -> Context:
     """One context of twice the batch, `first` above `second`; shorter spans are padded."""
-    return Context(_stack(first.prefix, second.prefix), _stack(first.memory, second.memory))
+    return Context(
+        _stack(first.prefix, second.prefix),
+        _stack(first.memory, second.memory),
+        _above(first.frames, second.frames),
+        _above(first.writes, second.writes),
+    )
+
+
+def _above(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    return None if first is None or second is None else torch.cat([first, second])
 
 
 def _stack(first: Span | None, second: Span | None) -> Span | None:

@@ -3,7 +3,8 @@
 The blocks are those of MusicGen (Copet et al., 2023): layer norm before each part, no biases in
 attention and feed-forward, GELU, sinusoidal positions. A prefix carries no positions of its own:
 the first code of a sequence stands at position 0 whatever precedes it, so that a batch whose
-prefixes differ in length gives what its items give alone.
+prefixes differ in length gives what its items give alone. Frames, where a context has them, are
+added to the steps that write them, as positions are.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class TransformerState:
     memory_mask: Tensor | None
     """bool `(B, 1, 1, N)`."""
     positions: Tensor
-    """`(capacity, D)`."""
+    """What is added to each step: `(capacity, D)`, or `(B, capacity, D)` with frames."""
     prefix: int
     """Entries of the caches that the prefix takes."""
     done: int
@@ -161,7 +162,7 @@ class Transformer(nn.Module):
         """
         context = context or Context()
         heads = self.config.num_heads
-        prefix, memory = context
+        prefix, memory = context.prefix, context.memory
         before = 0 if prefix is None else prefix.value.shape[1]
         caches = [KeyValues.empty(x, heads, before + capacity) for _ in self.blocks]
         y = self._read(x, context, caches)
@@ -181,7 +182,7 @@ class Transformer(nn.Module):
             ffn_out=[pack(block.ffn_out.weight, len(x)) for block in self._blocks()],
             cache_mask=cache_mask,
             memory_mask=memory_mask,
-            positions=sinusoids(capacity, self.config.dim, self.config.max_period, x),
+            positions=self._positions(capacity, context, x),
             prefix=before,
             done=x.shape[1],
         )
@@ -189,7 +190,7 @@ class Transformer(nn.Module):
 
     def step(self, x: Tensor, state: TransformerState) -> Tensor:
         """Read one more position `(B, D)`; the state is advanced in place."""
-        x = x + state.positions[state.done]
+        x = x + state.positions[..., state.done, :]
         for layer, block in enumerate(self._blocks()):
             x = block.step(x, layer, state)
         state.done += 1
@@ -198,8 +199,13 @@ class Transformer(nn.Module):
     def _blocks(self) -> Iterable[Block]:
         return cast(Iterable[Block], self.blocks)
 
+    def _positions(self, count: int, context: Context, like: Tensor) -> Tensor:
+        positions = sinusoids(count, self.config.dim, self.config.max_period, like)
+        added = context.added(count)
+        return positions if added is None else positions + added
+
     def _read(self, x: Tensor, context: Context, caches: list[KeyValues] | None) -> Tensor:
-        prefix, memory = context
+        prefix, memory = context.prefix, context.memory
         if (memory is not None) != self.config.cross_attention:
             raise ValueError(
                 "a memory is needed exactly when the network has cross-attention, got "
@@ -207,7 +213,7 @@ class Transformer(nn.Module):
                 f"{'no' if memory is None else 'a'} memory"
             )
         length = x.shape[1]
-        x = x + sinusoids(length, self.config.dim, self.config.max_period, x)
+        x = x + self._positions(length, context, x)
         if prefix is not None:
             x = torch.cat([prefix.value, x], dim=1)
         x = self.dropout(x)

@@ -32,6 +32,7 @@ __all__ = [
     "batch_steps",
     "build",
     "first_step",
+    "latest_frames",
     "num_steps",
     "revert",
     "revert_logits",
@@ -204,6 +205,24 @@ def build(codes: Tensor, steps: Tensor, special: Tensor | int) -> Tensor:
     index = steps.to(codes.device)
     index = index.masked_fill(index == OUTSIDE, length).expand_as(codes)
     return sequence.scatter_(2, index, codes)[:, :, :length]
+
+
+def latest_frames(steps: Tensor) -> Tensor:
+    """Which frame each step writes: the latest of those that it holds a code of.
+
+    Args:
+        steps: int64 `(B, K, T)`.
+
+    Returns:
+        int64 `(B, S)`, 0 for steps that hold no code.
+    """
+    batch, _, frames = steps.shape
+    length = num_steps(steps)
+    # one column more takes the codes that lie outside
+    index = steps.masked_fill(steps == OUTSIDE, length).flatten(1)
+    frame = torch.arange(frames, device=steps.device).expand_as(steps).flatten(1)
+    latest = frame.new_zeros(batch, length + 1).scatter_reduce(1, index, frame, "amax")
+    return latest[:, :length]
 
 
 class Reverted(NamedTuple):
