@@ -19,6 +19,11 @@ import tyro
 
 __all__ = ["Args", "run"]
 
+MODELS = ("config.json", "model_index.json", "best_netG.pt", "netG.pt")
+"""What the folder of a model holds, ours or another's, and a folder of sound does not."""
+WEIGHTS = (".ckpt", ".pt", ".pth", ".safetensors", ".th")
+"""Ends of files that hold a published codec."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Args:
@@ -36,12 +41,12 @@ def run(args: Args) -> int:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; expected a file or folder")
     if path.is_file():
-        _file(path)
+        (_model if path.suffix in WEIGHTS else _file)(path)
     elif any((path / name).exists() for name in ("recipe.json", "pipeline.json", "codec")):
         _run_folder(path)
     elif (path / "dataset.json").exists():
         _store(path)
-    elif (path / "config.json").exists():
+    elif any((path / name).exists() for name in MODELS):
         _model(path)
     else:
         _audio_folder(path, args.shortest)
@@ -102,12 +107,23 @@ def _parameters(module: Any) -> str:
     return f"{type(module).__name__}, {sum(p.numel() for p in module.parameters()):,} parameters"
 
 
+def _live(codec: Any) -> str:
+    """How late it is when it streams, or which layer keeps it from that."""
+    from ..codecs.streaming import stream_spec
+
+    try:
+        return str(stream_spec(codec).describe())
+    except ValueError as error:
+        return str(error)
+
+
 def _pipeline_rows(model: Any) -> list[tuple[str, Any]]:
     codec = model.codec
     rows: list[tuple[str, Any]] = [
         ("codec", _parameters(codec)),
         ("sound", f"{codec.source.sample_rate} Hz, {codec.source.channels} channels"),
         ("latents", codec.latent.describe()),
+        ("live", _live(codec)),
     ]
     for stage in model.stages:
         rows.append(("generator", _parameters(stage)))
@@ -137,7 +153,8 @@ def _model(path: Path) -> None:
     from ..generators.base import Generator
     from ..loading import import_models, load
 
-    data = load_json(path / "config.json")
+    config = path / "config.json"
+    data = load_json(config) if config.exists() else None
     import_models()
     kind = str(data.get("model_type")) if isinstance(data, dict) else ""
     if Generator._find(kind) is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-__all__ = ["Streamable", "StreamingSequential"]
+__all__ = ["Streamable", "StreamingSequential", "obstacle"]
 
 
 @runtime_checkable
@@ -25,6 +26,19 @@ class Streamable(Protocol):
     def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Consume `(B, C, n * chunk)`; return what is ready and the next state."""
         ...
+
+
+def obstacle(module: nn.Module) -> str | None:
+    """The first layer that keeps `module` from streaming and why, such as `layers.0: a centred
+    convolution ...`; None where no layer does."""
+    for name, layer in module.named_modules():
+        check = getattr(layer, "require_streamable", None)
+        if check is not None:
+            try:
+                check()
+            except ValueError as error:
+                return f"{name}: {error}"
+    return None
 
 
 class StreamingSequential(nn.Sequential):
@@ -46,22 +60,20 @@ class StreamingSequential(nn.Sequential):
         """
         if len(state) != self.num_states:
             raise ValueError(f"expected a state of {self.num_states} tensors, got {len(state)}")
-        left = list(state)
         after: list[Tensor] = []
         layer: Any
         for layer in self:
-            if hasattr(layer, "step"):
-                count = layer.num_states
-                x, new = layer.step(x, left[:count])
-                left, after = left[count:], after + new
+            if hasattr(type(layer), "step"):  # a module's own look-up is slow where it fails
+                x, new = layer.step(x, state[len(after) : len(after) + layer.num_states])
+                after += new
             else:
                 x = layer(x)
         return x, after
 
-    @property
+    @cached_property
     def num_states(self) -> int:
-        """Tensors in the state."""
+        """Tensors in the state; counted once, since every step asks."""
         return sum(layer.num_states for layer in self._stateful())
 
     def _stateful(self) -> list[Any]:
-        return [layer for layer in self if hasattr(layer, "step")]
+        return [layer for layer in self if hasattr(type(layer), "step")]
