@@ -16,22 +16,21 @@ import torch
 from torch import Tensor
 
 from .atomic import atomic_folder
-from .audio import Audio, audio_info
+from .audio import Audio
 from .codecs.base import Codec
 from .conditioning.t5 import T5Conditioner
 from .conditioning.text import ByteTextConditioner
 from .config import save_json
 from .generators.base import Generator
+from .nn.transform import LatentTransform
 from .nn.weight_norm import fold_weight_norm
+from .pipeline_codec import CodecVerbs
 
 __all__ = ["Pipeline", "PipelineConfig"]
 
 PIPELINE, CODEC, GENERATOR = "pipeline.json", "codec", "generator"
 
 GUIDANCE = 3.0
-LONGEST_SECONDS = 1200.0
-"""Of a sound that is encoded in one piece."""
-
 OnStep = Callable[[int, int], None]
 
 
@@ -49,7 +48,7 @@ class PipelineConfig:
     """Licence of the weights, where it is known."""
 
 
-class Pipeline:
+class Pipeline(CodecVerbs):
     """Codecs by stream and generators in order; makes sound in seconds, not in frames.
 
     Args:
@@ -89,11 +88,6 @@ class Pipeline:
             fold_weight_norm(codec)
 
     @property
-    def codec(self) -> Codec:
-        """The codec whose sound is heard."""
-        return self.codecs["acoustic"]
-
-    @property
     def generator(self) -> Generator:
         """The generator.
 
@@ -106,22 +100,6 @@ class Pipeline:
                 "train a generator on its latents first"
             )
         return self.stages[-1]
-
-    @property
-    def sample_rate(self) -> int:
-        """Of all sound that comes out; whatever goes in is resampled."""
-        return self.codec.source.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """Of all sound that comes out."""
-        return self.codec.source.channels
-
-    @property
-    def device(self) -> torch.device:
-        """Where the models are."""
-        first = next(self.codec.parameters(), None)
-        return torch.device("cpu") if first is None else first.device
 
     def to(self, device: torch.device | str) -> Pipeline:
         """Move all models; returns the pipeline itself."""
@@ -136,59 +114,6 @@ class Pipeline:
         return self
 
     # Sound in, sound out
-
-    @torch.no_grad()
-    def reconstruct(self, audio: Audio | str | Path, *, num_codebooks: int | None = None) -> Audio:
-        """Encode and decode: what the codec keeps of a sound.
-
-        Args:
-            audio: any rate; resampled, and mapped to the codec's channels.
-            num_codebooks: use only the first rows of a discrete codec; None uses all.
-
-        Returns:
-            As long as the input, at the codec's rate and channels.
-        """
-        x = self._take(audio)
-        length = x.shape[-1]
-        latents = self.codec.encode(x)
-        if self.codec.vocab:
-            rows = len(self.codec.vocab)
-            if num_codebooks is not None and not 1 <= num_codebooks <= rows:
-                raise ValueError(f"num_codebooks must be 1 to {rows}, got {num_codebooks}")
-            latents = self.codec.dequantize(self.codec.quantize(latents, num_codebooks))
-        elif num_codebooks is not None:
-            raise ValueError(f"{type(self.codec).__name__} is continuous: it has no codebooks")
-        y = self.codec.decode(latents, gain=self.codec.gain(x))
-        return self._give(y[0], length)
-
-    @torch.no_grad()
-    def transfer(
-        self,
-        audio: Audio | str | Path,
-        other: Audio | str | Path | None = None,
-        *,
-        seed: int | None = None,
-        **how: Any,
-    ) -> Audio:
-        """Send a sound through the codec, and change it on the way: timbre transfer.
-
-        Args:
-            audio: any rate; resampled, and mapped to the codec's channels.
-            other: a second sound to mix in, or to go towards.
-            seed: of a decoder that draws; None draws anew.
-            how: `amount`, `mix`, `bias`, `scale`, `num_codebooks`, `loudness`: see
-                `latentone.codecs.transfer.transfer`.
-
-        Returns:
-            As long as `audio`, at the codec's rate and channels.
-        """
-        from .codecs.transfer import transfer
-
-        x = self._take(audio)
-        second = None if other is None else self._take(other)[0]
-        rng = None if seed is None else torch.Generator(device=self.device).manual_seed(seed)
-        y = transfer(self.codec, x[0], second, rng=rng, **how)
-        return self._give(y, x.shape[-1])
 
     def generate(
         self,
@@ -220,10 +145,14 @@ class Pipeline:
         conditions: Mapping[str, Sequence[Any]] | None = None,
         negative: Mapping[str, Sequence[Any]] | None = None,
         guidance_scale: float | None = None,
+        statistics: tuple[Tensor, Tensor] | None = None,
         on_step: OnStep | None = None,
         **options: Any,
     ) -> list[Audio]:
         """Make one sound for each prompt, in one batch.
+
+        A codec alone draws from its own prior where it has one (`Codec.sample_prior`), or from
+        `statistics`.
 
         Args:
             prompts: texts for the model's text condition; None leaves it missing.
@@ -233,6 +162,8 @@ class Pipeline:
             negative: conditions to steer away from, with guidance.
             guidance_scale: how strongly conditions steer; 1 is no guidance. None takes 3, as
                 MusicGen does, where there are conditions to steer by.
+            statistics: for a codec alone, mean and standard deviation `(D,)` of its latents: they
+                are drawn from that normal distribution, as a store's statistics describe it.
             on_step: called with (steps done, steps in all).
             **options: of the generator's way to draw: temperature, top_k, top_p ...
 
@@ -240,6 +171,17 @@ class Pipeline:
             ValueError: a length, condition or option that the generator does not have.
         """
         length = self._length(duration)
+        if statistics is not None and (self.stages or self.codec.vocab):
+            what = "a generator, which draws by itself" if self.stages else "codes, not numbers"
+            raise ValueError(f"{self.name} has {what}: leave out the statistics of latents")
+        if not self.stages and (statistics is not None or self.codec.has_prior):
+            given = (conditions, negative, guidance_scale is not None, options)
+            if any(given) or any(prompt is not None for prompt in prompts):
+                raise ValueError(
+                    f"{self.name} has no generator, and its codec's own prior takes no prompt, "
+                    "conditions, guidance or options: give a duration and a seed alone"
+                )
+            return self._sample_prior(len(prompts), length, seed, statistics)
         return self._sample(
             prompts,
             length,
@@ -318,36 +260,6 @@ class Pipeline:
             raise ValueError(f"duration must be a positive number of seconds, got {duration}")
         return length
 
-    def _take(self, audio: Audio | str | Path) -> Tensor:
-        """Sound as `(1, C, T)` at the codec's rate and channels."""
-        seconds = audio.duration if isinstance(audio, Audio) else audio_info(audio).duration
-        if seconds > LONGEST_SECONDS:
-            raise ValueError(
-                f"the sound is {seconds / 60:.0f} minutes long, and memory grows with its length: "
-                f"expected at most {LONGEST_SECONDS / 60:g} minutes; take parts of it, for example "
-                "by load_audio(path, offset=, duration=)"
-            )
-        if not isinstance(audio, Audio):
-            return self.codec.source.load(audio)[None].to(self.device)
-        audio = audio.resample(self.sample_rate)
-        if self.channels == 1:
-            audio = audio.to_mono()
-        elif self.channels == 2:
-            audio = audio.to_stereo()
-        if audio.channels != self.channels:
-            raise ValueError(f"expected {self.channels} channels, got {audio.channels}")
-        if not audio.samples.shape[1]:
-            raise ValueError("expected at least one sample, got an empty sound")
-        if not bool(torch.isfinite(audio.samples).all()):
-            raise ValueError("expected finite samples, got NaN or infinity")
-        return audio.samples[None].to(self.device)
-
-    def _give(self, x: Tensor, length: int) -> Audio:
-        """Samples `(C, >= length)` as sound of exactly `length` samples."""
-        if x.shape[-1] < length:
-            raise RuntimeError(f"the codec decoded {x.shape[-1]} samples of {length}")
-        return self.codec.source.render(x[:, :length].float())
-
     def _frames(self, length: int) -> int:
         """The fewest frames that decode to at least `length` samples."""
         frames = self.codec.num_frames(length)
@@ -373,6 +285,24 @@ class Pipeline:
         return self.codec.streams(x)["acoustic"][..., :frames]
 
     # Drawing
+
+    @torch.no_grad()
+    def _sample_prior(
+        self, batch: int, length: int, seed: int | None, statistics: tuple[Tensor, Tensor] | None
+    ) -> list[Audio]:
+        """Sounds of the codec's own prior, or of statistics, which are drawn frame by frame."""
+        if batch < 1:
+            raise ValueError("expected at least one sound to make, got none")
+        rng = torch.Generator(device=self.device)
+        rng.manual_seed(secrets.randbits(63) if seed is None else seed)
+        frames = self._frames(length)
+        if statistics is None:
+            latents = self.codec.sample_prior(frames, batch=batch, rng=rng)
+        else:
+            transform = LatentTransform.from_statistics(*statistics).to(self.device)
+            shape = (batch, self.codec.latent_dim, frames)
+            latents = transform.inverse(torch.randn(shape, generator=rng, device=self.device))
+        return [self._give(item, length) for item in self.codec.decode(latents, rng=rng)]
 
     def _conditions(
         self, prompts: Sequence[str | None], conditions: Mapping[str, Sequence[Any]] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from latentone.audio import Audio, load_audio, read_tags
 from latentone.bitstream import split
 from latentone.cli import main
-from latentone.codecs import IdentityWaveform, IdentityWaveformConfig
+from latentone.codecs import EnCodec, IdentityWaveform, IdentityWaveformConfig
 from latentone.loading import load
 
 
@@ -143,13 +144,20 @@ def test_damaged_files_are_refused_before_the_model_is_loaded(
     assert not (tmp_path / "no.wav").exists()
 
 
-def test_what_decodes_in_one_piece_has_a_limit(
+def test_only_what_needs_the_whole_sound_has_a_limit(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Audio(torch.zeros(1, 1201 * 50), 50).save(tmp_path / "long.wav")
-    argv = ["compress", str(trained), str(tmp_path / "long.wav"), "-o", str(tmp_path / "no.lt")]
-    assert main(argv) == 2
-    assert "at most 20 minutes" in capsys.readouterr().err
+    source, packed = tmp_path / "long.wav", tmp_path / "long.lt"
+    Audio(torch.zeros(1, 1201 * 50), 50).save(source)
+    compress(trained, source, packed)
+    codec = load(trained).codec
+    config = codec.config
+    seanet = replace(config.seanet, causal=False, norm="time_group_norm")
+    EnCodec(replace(config, seanet=seanet)).save_pretrained(tmp_path / "grouped")
+    argv = ["compress", str(tmp_path / "grouped"), str(source), "-o", str(tmp_path / "no.lt")]
+    assert main([*argv, "--device", "cpu"]) == 2
+    error = capsys.readouterr().err
+    assert "20 minutes long" in error and "time_group_norm" in error
     assert not (tmp_path / "no.lt").exists()
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from .read import AudioError, AudioInfo, audio_info, load_audio, read_blocks, read_tags
+from .read import (
+    AudioError,
+    AudioInfo,
+    audio_info,
+    audio_reader,
+    load_audio,
+    read_blocks,
+    read_tags,
+)
 from .resample import resampled_length
 from .sound import Audio
 from .source import AudioSource
-from .write import FORMATS, save_audio
+from .write import FORMATS, audio_writer, save_audio
 
 __all__ = [
     "FORMATS",
@@ -15,6 +23,8 @@ __all__ = [
     "AudioInfo",
     "AudioSource",
     "audio_info",
+    "audio_reader",
+    "audio_writer",
     "load_audio",
     "read_blocks",
     "read_tags",

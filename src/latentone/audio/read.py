@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,15 @@ from torch import Tensor
 from .resample import resample_part, resampled_length
 from .sound import Audio, map_channels, to_tensor
 
-__all__ = ["AudioError", "AudioInfo", "audio_info", "load_audio", "read_blocks", "read_tags"]
+__all__ = [
+    "AudioError",
+    "AudioInfo",
+    "audio_info",
+    "audio_reader",
+    "load_audio",
+    "read_blocks",
+    "read_tags",
+]
 
 
 class AudioError(ValueError):
@@ -110,6 +118,31 @@ def load_audio(
         return Audio(samples if channels is None else map_channels(samples, channels), rate)
     except ValueError as error:
         raise AudioError(path, f"{channels} channels", str(error)) from error
+
+
+@contextmanager
+def audio_reader(
+    path: str | Path, *, sample_rate: int | None = None, channels: int | None = None
+) -> Iterator[Callable[[int, int], Tensor]]:
+    """Open a file once, to read parts of it as `read(start, count)`, `(C, count)`.
+
+    Parts are those of `load_audio` of the whole, counted in samples at `sample_rate`; arguments and
+    errors are its own, too.
+    """
+    with _open(path) as file:
+        rate = sample_rate or file.samplerate
+        total = resampled_length(file.frames, file.samplerate, rate)
+
+        def read(start: int, count: int) -> Tensor:
+            if not 0 <= start < start + count <= total:
+                raise ValueError(f"{path}: expected a part of {total} samples, got {start}+{count}")
+            samples = to_tensor(_read_resampled(file, rate, start, count))
+            try:
+                return samples if channels is None else map_channels(samples, channels)
+            except ValueError as error:
+                raise AudioError(path, f"{channels} channels", str(error)) from error
+
+        yield read
 
 
 def read_blocks(path: str | Path, *, seconds: float = 10.0) -> Iterator[Tensor]:

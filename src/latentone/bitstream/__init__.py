@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .coding import compress, compress_long, decompress, read_streams
+from .coding import compress, compress_long, decompress, decompress_long, read_streams
 from .container import Header, StreamHeader, join, split
 from .errors import BitstreamError
 from .model import CodeModel
@@ -15,6 +15,7 @@ __all__ = [
     "compress",
     "compress_long",
     "decompress",
+    "decompress_long",
     "join",
     "read_streams",
     "split",

@@ -6,7 +6,7 @@ y = decompress(codec, data)  # as long as x; what the codec decodes of its codes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,13 +14,14 @@ from torch import Tensor
 
 from ..codecs.base import Codec
 from ..codecs.long import Reader
+from ..codecs.long_transfer import sound_of
 from .container import Header, StreamHeader, join, split
 from .entropy import decode_codes, encode_codes
 from .errors import BitstreamError
 from .packing import pack_codes, unpack_codes
 from .priors import identity_of, models_of
 
-__all__ = ["compress", "compress_long", "decompress", "read_streams"]
+__all__ = ["compress", "compress_long", "decompress", "decompress_long", "read_streams"]
 
 CHUNK_SECONDS = 10.0
 """Sound that a codec encodes at a time, where it can."""
@@ -206,6 +207,27 @@ def decompress(
     device = _device(codec)
     y = codec.decode_streams({name: value[None].to(device) for name, value in streams.items()})
     return y[0, :, :num_samples]
+
+
+def decompress_long(
+    codec: Codec,
+    data: bytes,
+    *,
+    prior: Sequence[Tensor] = (),
+    on_step: OnStep | None = None,
+) -> Iterator[Tensor]:
+    """Decode what `compress` wrote piece by piece; but for the codes, memory is constant.
+
+    Returns:
+        Consecutive sound `(C, n)`, as long as what was compressed.
+
+    Raises:
+        BitstreamError: as `read_streams`, before the first piece.
+    """
+    streams, num_samples = read_streams(codec, data, prior=prior, on_step=on_step)
+    device = _device(codec)
+    whole = {name: value.to(device) for name, value in streams.items()}
+    return sound_of(codec, iter([whole]), num_samples)
 
 
 def _require_codec(header: Header, codec: Codec) -> None:

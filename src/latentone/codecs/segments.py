@@ -7,10 +7,12 @@ lengths, and without it the number of frames alone says how to decode.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 __all__ = ["Segments"]
 
@@ -69,19 +71,29 @@ class Segments:
         return [x[..., start : start + self.length] for start in starts]
 
     def overlap_add(self, segments: list[Tensor]) -> Tensor:
-        """Join decoded segments `(B, C, t)` to `(B, C, T)`.
+        """Join decoded segments `(B, C, t)` to `(B, C, T)`; see `join`."""
+        return torch.cat(list(self.join(iter(segments))), dim=-1)
+
+    def join(self, segments: Iterator[Tensor]) -> Iterator[Tensor]:
+        """Join decoded segments `(B, C, t)` as they come; yields consecutive sound.
 
         Each is weighted by a triangle over a whole segment, and the sum is divided by the sum of
         the weights: alone a segment passes unchanged, where two overlap they cross-fade linearly.
+        A segment starts half its length or more behind the one before, so no three overlap.
         """
-        last = (len(segments) - 1) * self.stride + segments[-1].shape[-1]
-        total = max(last, (len(segments) - 2) * self.stride + segments[0].shape[-1])
-        ramp = torch.linspace(0, 1, self.length + 2, device=segments[0].device)[1:-1]
-        triangle = (0.5 - (ramp - 0.5).abs()).to(segments[0].dtype)
-        joined = segments[0].new_zeros(*segments[0].shape[:-1], total)
-        weights = segments[0].new_zeros(total)
-        for i, segment in enumerate(segments):
-            reach = slice(i * self.stride, i * self.stride + segment.shape[-1])
-            joined[..., reach] += segment * triangle[: segment.shape[-1]]
-            weights[reach] += triangle[: segment.shape[-1]]
-        return joined / weights
+        sound: Tensor | None = None  # weighted, from where the last segment begins
+        for segment in segments:
+            ramp = torch.linspace(0, 1, self.length + 2, device=segment.device)[1:-1]
+            weight = (0.5 - (ramp - 0.5).abs()).to(segment.dtype)[: segment.shape[-1]]
+            weighted = segment * weight
+            if sound is None:
+                sound, weights = weighted, weight
+                continue
+            yield sound[..., : self.stride] / weights[: self.stride]
+            sound, weights = sound[..., self.stride :], weights[self.stride :]
+            longer = max(sound.shape[-1], segment.shape[-1])
+            sound, weighted = (F.pad(x, (0, longer - x.shape[-1])) for x in (sound, weighted))
+            weights, weight = (F.pad(x, (0, longer - x.shape[-1])) for x in (weights, weight))
+            sound, weights = sound + weighted, weights + weight
+        if sound is not None:
+            yield sound / weights

@@ -15,7 +15,15 @@ from torch import Tensor
 from ..dsp.loudness import integrated_loudness
 from .base import Codec
 
-__all__ = ["blend", "edit_latents", "match_loudness", "repeat_to", "transfer"]
+__all__ = [
+    "blend",
+    "check_amounts",
+    "check_codebooks",
+    "edit_latents",
+    "match_loudness",
+    "repeat_to",
+    "transfer",
+]
 
 
 @torch.no_grad()
@@ -122,15 +130,25 @@ def repeat_to(x: Tensor, length: int) -> Tensor:
 
 
 def _latents(codec: Codec, x: Tensor, num_codebooks: int | None) -> Tensor:
+    check_codebooks(codec, num_codebooks)
     latents = codec.encode(x[None])
-    if codec.vocab:
-        rows = len(codec.vocab)
-        if num_codebooks is not None and not 1 <= num_codebooks <= rows:
-            raise ValueError(f"num_codebooks must be 1 to {rows}, got {num_codebooks}")
-        return codec.dequantize(codec.quantize(latents, num_codebooks))
-    if num_codebooks is not None:
+    if not codec.vocab:
+        return latents
+    return codec.dequantize(codec.quantize(latents, num_codebooks))
+
+
+def check_codebooks(codec: Codec, num_codebooks: int | None) -> None:
+    """Refuse as many codebooks as a codec does not have; None, for all, always passes.
+
+    Raises:
+        ValueError: it does not have them, or none at all.
+    """
+    rows = len(codec.vocab)
+    if num_codebooks is None or 1 <= num_codebooks <= rows:
+        return
+    if not rows:
         raise ValueError(f"{type(codec).__name__} is continuous: it has no codebooks")
-    return latents
+    raise ValueError(f"num_codebooks must be 1 to {rows}, got {num_codebooks}")
 
 
 def _check(codec: Codec, x: Tensor, other: Tensor | None, amount: float, mix: float) -> None:
@@ -140,7 +158,16 @@ def _check(codec: Codec, x: Tensor, other: Tensor | None, amount: float, mix: fl
             raise ValueError(
                 f"expected sound ({channels}, T) with T at least 1, got {tuple(sound.shape)}"
             )
+    check_amounts(other is not None, amount, mix)
+
+
+def check_amounts(other: bool, amount: float, mix: float) -> None:
+    """Refuse an amount and a mix out of range, or without another sound.
+
+    Raises:
+        ValueError: they are.
+    """
     if not 0 <= mix <= 1 or not math.isfinite(amount):
         raise ValueError(f"expected a mix of 0 to 1 and a finite amount, got {mix} and {amount}")
-    if other is None and (amount or mix):
+    if not other and (amount or mix):
         raise ValueError("an amount and a mix need another sound, and there is none")

@@ -1,4 +1,4 @@
-"""What `generate`, `continue` and `reconstruct` share: flags, loading, progress, writing."""
+"""What commands that make sound share: flags, loading, progress, writing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..audio import Audio
     from ..pipeline import Pipeline
 
-__all__ = ["DrawArgs", "arguments", "load_model", "progress", "write"]
+__all__ = ["DrawArgs", "arguments", "load_model", "progress", "provenance", "tell", "write"]
 
 WHOLE, NUMBER = tyro.conf.arg(metavar="INT"), tyro.conf.arg(metavar="FLOAT")
 PAIR = tyro.conf.arg(metavar="NAME=VALUE")
@@ -103,15 +103,15 @@ def load_model(args: Any) -> Iterator[Pipeline]:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[int, int], None]]:
-    """Show a bar while something is drawn; yields the `on_step` callback."""
+def progress(unit: str = "steps") -> Iterator[Callable[[int, int], None]]:
+    """Show a bar and the time left while something is made; yields the `on_step` callback."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = ("steps", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (unit, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("steps")
+        task = bar.add_task(unit)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -126,10 +126,20 @@ def write(
 ) -> None:
     """Write a file with its provenance in the tags, and say so.
 
-    Formats that clip get the sound scaled down to full scale; that is said, too.
+    Sound beyond full scale is scaled down to it; that is said, too.
     """
     from ..audio import save_audio
 
+    tags = provenance(model, seed=seed, args=args, **more)
+    peak = audio.peak
+    save_audio(path, audio.limit_peak(), tags=tags)
+    tell(path, audio.samples.shape[1], audio.sample_rate, peak, seed)
+
+
+def provenance(
+    model: Pipeline, *, seed: int | None = None, args: DrawArgs | None = None, **more: Any
+) -> dict[str, Any]:
+    """Tags that say what a sound comes from; what is None or empty is left out."""
     tags: dict[str, Any] = {"software": f"latentone {__version__}", "model": model.name}
     if args is not None:
         tags |= {"seed": seed, "prompt": args.prompt}
@@ -137,11 +147,12 @@ def write(
         names = ("guidance_scale", "temperature", "top_k", "top_p")
         tags |= {name: getattr(args, name) for name in names}
     tags |= {**more, "licence": model.licence}
-    tags = {name: value for name, value in tags.items() if value not in (None, {})}
-    peak = audio.peak
+    return {name: value for name, value in tags.items() if value not in (None, {})}
+
+
+def tell(path: Path, num_samples: int, sample_rate: int, peak: float, seed: int | None) -> None:
+    """Say what was written, and whether it was scaled down."""
     if peak > 1:
-        audio = audio.limit_peak()
         print(f"the peak was {peak:.3g} of full scale; scaled down to 1")
-    save_audio(path, audio, tags=tags)
     seeded = "" if seed is None else f", seed {seed}"
-    print(f"{path}: {audio.duration:.2f} s, {audio.sample_rate} Hz{seeded}")
+    print(f"{path}: {num_samples / sample_rate:.2f} s, {sample_rate} Hz{seeded}")

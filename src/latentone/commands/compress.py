@@ -5,11 +5,13 @@
     latentone compress run song.wav --prior run/latents -o smaller.lt
 
 `latentone decompress` turns it back into sound. With --prior, entropy coding starts from what is
-usual in the recordings of a latent store, and decompressing needs the same store.
+usual in the recordings of a latent store, and decompressing needs the same store. The codes are
+held in memory, which for an hour of 8 codes at 75 Hz is 17 MB; the sound is not.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..codecs import Codec
 
-__all__ = ["Args", "check_length", "prior_codes", "run"]
+__all__ = ["Args", "prior_codes", "run"]
 
 SUFFIX = ".lt"
 
@@ -52,27 +54,31 @@ class Args(ComputeArgs):
 def run(args: Args) -> int:
     """Compress, write, and say how small it is."""
     from ..atomic import atomic_file
-    from ..audio import audio_info
     from ..bitstream import compress_long
     from ..device import arithmetic
-    from ..latents.reading import file_reader
     from ..loading import load
+    from ..pipeline_files import open_sound, require_pieces
     from ._drawing import progress
 
     if args.out.suffix.lower() != SUFFIX or args.out.is_dir():
         raise ValueError(f"{args.out}: expected a file that ends in {SUFFIX}")
     if args.prior is not None and not args.entropy:
         raise ValueError("--prior is for entropy coding; leave out --no-entropy, or --prior")
-    check_length(audio_info(args.audio).duration, args.audio)
     model = load(args.model, device=args.device)
     codec = model.codec
     if not codec.vocab:
         raise ValueError(f"{model.name} has a continuous codec: there are no codes to write")
-    with arithmetic(model.device, args.precision), progress() as on_step:
+    with (
+        arithmetic(model.device, args.precision),
+        progress("frames") as on_step,
+        ExitStack() as files,
+    ):
+        read, num_samples = open_sound(codec, args.audio, files)
+        require_pieces(codec, num_samples / model.sample_rate, args.audio, decode=False)
         data = compress_long(
             codec,
-            file_reader(codec, args.audio, model.device),
-            codec.source.length(args.audio),
+            read,
+            num_samples,
             num_codebooks=args.num_codebooks,
             entropy=args.entropy,
             prior=prior_codes(args.prior, codec),
@@ -82,21 +88,6 @@ def run(args: Args) -> int:
         aside.write_bytes(data)
     print(_describe(args.out, data))
     return 0
-
-
-def check_length(seconds: float, path: Path) -> None:
-    """Refuse what would be decoded in one piece and does not fit in memory.
-
-    Raises:
-        ValueError: it is longer than what a pipeline decodes.
-    """
-    from ..pipeline import LONGEST_SECONDS
-
-    if seconds > LONGEST_SECONDS:
-        raise ValueError(
-            f"{path}: {seconds / 60:.0f} minutes of sound, which is decoded in one piece; expected "
-            f"at most {LONGEST_SECONDS / 60:g} minutes, so cut it first"
-        )
 
 
 def prior_codes(folder: Path | None, codec: Codec) -> list[Tensor]:

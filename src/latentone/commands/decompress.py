@@ -3,7 +3,9 @@
     latentone decompress run song.lt -o song.wav
 
 The model must have the encoder and codebooks that the file was made with; its decoder may have
-learned on since. A file that was compressed with --prior needs the same store again.
+learned on since. A file that was compressed with --prior needs the same store again. Hours take
+the memory of seconds, but for the codes, unless a layer of the decoder needs all of them
+(docs/long.md).
 """
 
 from __future__ import annotations
@@ -34,22 +36,32 @@ class Args(ComputeArgs):
 
 
 def run(args: Args) -> int:
-    """Check the file, decode it and write."""
-    from ..bitstream import BitstreamError, decompress, split
-    from ._drawing import load_model, progress, write
-    from .compress import check_length, prior_codes
+    """Check the file, decode it piece by piece and write."""
+    from torch import no_grad
+
+    from ..bitstream import BitstreamError, decompress_long, split
+    from ..pipeline_files import require_pieces, write_pieces
+    from ._drawing import load_model, progress, provenance, tell
+    from .compress import prior_codes
 
     data = _read(args.stream)
     try:
         header, _ = split(data)
-        check_length(header.num_samples / header.sample_rate, args.stream)
-        with load_model(args) as model, progress() as on_step:
-            prior = prior_codes(args.prior, model.codec)
-            y = decompress(model.codec, data, prior=prior, on_step=on_step)
+        with load_model(args) as model:
+            codec = model.codec
+            seconds = header.num_samples / header.sample_rate
+            require_pieces(codec, seconds, args.stream, encode=False)
+            with progress("frames") as on_step:
+                prior = prior_codes(args.prior, codec)
+                pieces = decompress_long(codec, data, prior=prior, on_step=on_step)
+            with progress("seconds") as on_step, no_grad():
+                tags = provenance(model, decompresses=args.stream.name)
+                written = write_pieces(
+                    args.out, pieces, codec, header.num_samples, tags=tags, on_step=on_step
+                )
     except BitstreamError as error:
         raise BitstreamError(f"{args.stream}: {error}") from error
-    sound = model.codec.source.render(y.float())
-    write(args.out, sound, model, decompresses=args.stream.name)
+    tell(args.out, *written, None)
     return 0
 
 

@@ -2,6 +2,8 @@
 
 latentone reconstruct run song.wav -o heard.wav
 latentone reconstruct run/codec song.wav --num-codebooks 2 -o rough.wav
+
+Hours take the memory of seconds, unless a layer of the codec needs the whole sound (docs/long.md).
 """
 
 from __future__ import annotations
@@ -33,9 +35,15 @@ class Args(ComputeArgs):
 
 def run(args: Args) -> int:
     """Reconstruct and write."""
-    from ._drawing import load_model, write
+    from ._drawing import load_model, progress, provenance, tell
 
-    with load_model(args) as model:
-        sound = model.reconstruct(args.audio, num_codebooks=args.num_codebooks)
-        write(args.out, sound, model, reconstructs=args.audio.name)
+    with load_model(args) as model, progress("seconds") as on_step:
+        written = model.reconstruct_file(
+            args.audio,
+            args.out,
+            num_codebooks=args.num_codebooks,
+            tags=provenance(model, reconstructs=args.audio.name),
+            on_step=on_step,
+        )
+    tell(args.out, *written, None)
     return 0

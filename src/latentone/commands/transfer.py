@@ -6,11 +6,13 @@
     latentone transfer run voice.wav --with flute.wav --amount 1.5 -o beyond.wav
     latentone transfer run voice.wav --with flute.wav --mix 0.5 -o both.wav
 
-The result is as long and as loud as the input.
+The result is as long and as loud as the input. Hours take the memory of seconds, unless a layer of
+the codec needs the whole sound (docs/long.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +21,7 @@ import tyro
 
 from ..device import ComputeArgs
 
-__all__ = ["Args", "run"]
+__all__ = ["Args", "read_channels", "run"]
 
 NUMBER = tyro.conf.arg(metavar="FLOAT")
 CHANNEL = tyro.conf.arg(metavar="DIM:VALUE")
@@ -59,31 +61,16 @@ class Args(ComputeArgs):
 
 def run(args: Args) -> int:
     """Transfer and write."""
-    from ..audio import audio_info
-    from ._drawing import load_model, write
-    from .compress import check_length
+    from ._drawing import load_model, progress, provenance, tell
 
-    bias, scale = _channels("--bias", args.bias), _channels("--scale", args.scale)
+    bias, scale = read_channels("--bias", args.bias), read_channels("--scale", args.scale)
     amount = args.amount
     if amount is None:
         amount = BETWEEN if args.other is not None and not args.mix else 0.0
     if args.other is None and (amount or args.mix):
         raise ValueError("--amount and --mix need another sound; name it by --with")
-    for path in (args.audio,) if args.other is None else (args.audio, args.other):
-        check_length(audio_info(path).duration, path)
-    with load_model(args) as model:
-        y = model.transfer(
-            args.audio,
-            args.other,
-            seed=args.seed,
-            amount=amount,
-            mix=args.mix,
-            bias=bias,
-            scale=scale,
-            num_codebooks=args.num_codebooks,
-            loudness=args.match_loudness,
-        )
-        tags: dict[str, Any] = {
+    with load_model(args) as model, progress("seconds") as on_step:
+        more: dict[str, Any] = {
             "transfers": args.audio.name,
             "with": None if args.other is None else args.other.name,
             "amount": amount or None,
@@ -92,12 +79,30 @@ def run(args: Args) -> int:
             "scale": list(args.scale) or None,
             "decoder_seed": args.seed,
         }
-        write(args.out, y, model, seed=args.seed, **tags)
+        written = model.transfer_file(
+            args.audio,
+            args.out,
+            args.other,
+            seed=args.seed,
+            amount=amount,
+            mix=args.mix,
+            bias=bias,
+            scale=scale,
+            num_codebooks=args.num_codebooks,
+            loudness=args.match_loudness,
+            tags=provenance(model, **more),
+            on_step=on_step,
+        )
+    tell(args.out, *written, args.seed)
     return 0
 
 
-def _channels(flag: str, texts: tuple[str, ...]) -> dict[int, float]:
-    """Read DIM:VALUE."""
+def read_channels(flag: str, texts: Sequence[str]) -> dict[int, float]:
+    """Read DIM:VALUE.
+
+    Raises:
+        ValueError: another form, or a channel twice; `flag` is for the message.
+    """
     values: dict[int, float] = {}
     for text in texts:
         dim, _, value = text.partition(":")

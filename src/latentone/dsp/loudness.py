@@ -46,10 +46,14 @@ class Loudness(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim < 2 or not x.shape[-1]:
             raise ValueError(f"expected (..., channels, time > 0), got {tuple(x.shape)}")
-        weights = self._weights(x.shape[-2], x.device)
+        self._weights(x.shape[-2], x.device)  # refuses before the work
         shortest = -(-4 * self.sample_rate // 10)
         x = F.pad(x.double(), (0, max(0, shortest - x.shape[-1])))
-        power = _block_powers(k_weight(x, self.sample_rate), self.sample_rate)
+        return self.gated(_block_powers(k_weight(x, self.sample_rate), self.sample_rate))
+
+    def gated(self, power: Tensor) -> Tensor:
+        """Loudness of the mean squares `(..., C, J)` of all blocks, after both gates."""
+        weights = self._weights(power.shape[-2], power.device)
         blocks = (weights[:, None] * power).sum(-2)
         loud = blocks > 10 ** ((ABSOLUTE_GATE - OFFSET) / 10)
         gate = _masked_mean(blocks, loud) * 10 ** (RELATIVE_GATE / 10)

@@ -185,10 +185,10 @@ class PQMF(nn.Module):
 
     def _synthesise(self, bands: Tensor) -> Tensor:
         """`(B, C * M, F + blocks - 1)` to `(B, C, F * M)`."""
-        batch, length = bands.shape[0], bands.shape[-1]
-        blocks = F.conv1d(bands.reshape(-1, self.num_bands, length), self.synthesis.to(bands.dtype))
         channels = bands.shape[1] // self.num_bands
-        return blocks.transpose(1, 2).reshape(batch, channels, -1)
+        filters = self.synthesis.to(bands.dtype).repeat(channels, 1, 1)
+        blocks = F.conv1d(bands, filters, groups=channels)
+        return blocks.unflatten(1, (channels, self.num_bands)).transpose(2, 3).flatten(2)
 
     def _reverse(self, bands: Tensor, late: int) -> Tensor:
         """Negate the values of odd bands at even times, counted from `late` values ago."""
