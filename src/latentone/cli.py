@@ -32,8 +32,9 @@ Every generative system of musical sound is a representation and a model that ge
 GROUPS = {
     "look around": ("systems", "info", "corpus"),
     "steps 1 to 3, learn from a folder of sound": ("train", "encode"),
-    "step 4, make sound": ("generate", "continue", "reconstruct", "transfer"),
+    "step 4, make sound": ("generate", "continue", "reconstruct", "transfer", "play"),
     "keep it small": ("compress", "decompress"),
+    "take it elsewhere": ("export",),
     "look back": ("report", "evaluate", "similar", "listen"),
 }
 
