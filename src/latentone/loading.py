@@ -1,4 +1,4 @@
-"""From a folder or a Hub id to a `Pipeline`, whatever lies there."""
+"""From a folder, a file or a Hub id to a `Pipeline`, whatever lies there."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def load(name_or_folder: str | Path, *, device: str = "cpu") -> Pipeline:
     """Load what makes sound.
 
     Args:
-        name_or_folder: a run folder, a saved pipeline, a codec alone (it can only reconstruct),
-            or a local folder or Hub id in the transformers layout (MusicGen, EnCodec).
+        name_or_folder: a run folder, a saved pipeline, or a codec alone (it can only reconstruct);
+            of others, a MusicGen in the transformers layout, or the folder or file of any codec
+            that `Codec.from_pretrained` reads (docs/foreign.md lists them).
         device: auto, cpu, cuda, cuda:N or mps.
 
     Raises:
@@ -31,11 +32,17 @@ def load(name_or_folder: str | Path, *, device: str = "cpu") -> Pipeline:
         ValueError: something else than a model, or parts that do not belong together.
     """
     folder = resolve_folder(name_or_folder)
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is a file; expected a model folder, a run or a Hub id")
     import_models()
     if (folder / PIPELINE).exists() or (folder / CODEC / CONFIG).exists():
         pipeline = _load_parts(folder, str(name_or_folder))
+    elif (codec := Codec.find_foreign(folder)) is not None:
+        name = str(name_or_folder)
+        pipeline = Pipeline({"acoustic": codec}, name=name, licence=_licence(folder))
+    elif not folder.is_dir():
+        raise ValueError(
+            f"{folder} is a file that no codec reads; expected a model folder, a run, a Hub id, or "
+            "the weights of a published codec (docs/foreign.md)"
+        )
     elif (folder / CONFIG).exists():
         pipeline = _load_model(folder, str(name_or_folder))
     elif (folder / CODEC).exists():
@@ -82,9 +89,6 @@ def _load_model(folder: Path, name: str) -> Pipeline:
         )
         generator = load_musicgen_decoder(folder, latent=codec.latent, parts=parts)
         return Pipeline({"acoustic": codec}, [generator], name=name, licence=_licence(folder))
-    if kind == "encodec":
-        codec = EnCodec.from_pretrained(folder)
-        return Pipeline({"acoustic": codec}, name=name, licence=_licence(folder))
     if Generator._find(str(kind)) is not None:
         raise ValueError(
             f"{folder} is a generator without its codec; load the folder above it, where "
@@ -92,8 +96,8 @@ def _load_model(folder: Path, name: str) -> Pipeline:
         )
     if isinstance(data, dict) and "format_version" not in data:
         raise ValueError(
-            f"{folder} holds a {kind!r} in a foreign layout; known: musicgen, encodec, and "
-            "latentone's own"
+            f"{folder} holds a {kind!r} in a foreign layout; known: latentone's own, musicgen, and "
+            "those of codecs (docs/foreign.md)"
         )
     return Pipeline({"acoustic": Codec.from_pretrained(folder)}, name=name)
 

@@ -146,15 +146,15 @@ def test_latents_are_where_the_bottleneck_wants_them():
 def test_sampling_from_the_prior():
     for name in ("kl", "mmd", "sphere"):
         codec = make(name)
-        latents = codec.sample(30, batch=2, rng=torch.Generator().manual_seed(0))
+        latents = codec.sample_prior(30, batch=2, rng=torch.Generator().manual_seed(0))
         assert latents.shape == (2, 8, 30)
-        again = codec.sample(30, batch=2, rng=torch.Generator().manual_seed(0))
+        again = codec.sample_prior(30, batch=2, rng=torch.Generator().manual_seed(0))
         assert torch.equal(latents, again)
         assert codec.decode(latents).shape == (2, 1, 600)
     with pytest.raises(ValueError, match="no prior to sample from"):
-        make("tanh").sample(3)
-    with pytest.raises(ValueError, match="train a generator on them"):
-        make("fsq").sample(3)
+        make("tanh").sample_prior(3)
+    with pytest.raises(ValueError, match="no prior to sample from"):
+        make("fsq").sample_prior(3)
 
 
 def test_what_it_does_not_have_is_refused():

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from dac_models import enliven
 from safetensors.torch import save_file
-from test_dac import Payload, enliven
+from test_dac_original import Payload
 
 from latentone.codecs import (
     Codec,

@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
     with pytest.raises(ValueError, match="has no `state_dict`"):
         RAVE.from_original(tmp_path / "other.ckpt", CONFIG)
     state = published_state()
-    with pytest.raises(ValueError, match="discrete and causal checkpoints"):
+    with pytest.raises(ValueError, match="discrete, causal and hybrid checkpoints"):
         convert_published(state, rave_discrete(), "x.ckpt")
     name = next(n for n in SHAPES if n.endswith("weight_v"))
     with pytest.raises(ValueError, match=r"does not fit the config: .* got \(7, 4, 7\)"):

@@ -18,11 +18,27 @@ def said(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 def test_systems_lists_every_file(capsys: pytest.CaptureFixture[str]) -> None:
     listed = said(capsys, "systems")
     assert "toy" in listed and "Tones into tones." in listed
+    assert "Nobody 2026. Trains codec (step 1), generator (step 3). Sizes: debug" in " ".join(
+        listed.split()
+    )
     one = said(capsys, "systems", "toy")
-    for text in ("Toy", "On Toys", "2026", "debug", "seconds"):
+    for text in ("Toy", "On Toys", "2026", "debug", "seconds", "latentone train toy"):
         assert text in one
+    assert "trains: codec (step 1), generator (step 3)\n" in one
     assert main(["systems", "musicgan"]) == 2
     assert "unknown system 'musicgan'" in capsys.readouterr().err
+
+
+def test_one_system_is_told_with_the_exact_size_of_its_codecs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = said(capsys, "systems", "dac")
+    assert "https://arxiv.org/abs/2306.06546" in told and "trains: codec (step 1)\n" in told
+    for size, count in (("24khz", "74,708,706"), ("44khz", "76,651,890")):
+        (line,) = [line for line in told.splitlines() if line.startswith(f"{size} ")]
+        assert count in line
+    judge = said(capsys, "systems", "classifier")
+    assert "trains: embedding\n" in judge and "codec" not in judge
 
 
 def test_info_knows_what_it_looks_at(

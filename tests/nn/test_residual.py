@@ -5,6 +5,7 @@ import torch
 from torch import distributed, multiprocessing
 from torch.nn import functional as F
 
+from latentone.nn.quantizer import draw_choice
 from latentone.nn.residual import ResidualVQ
 
 
@@ -83,7 +84,7 @@ def test_the_number_of_codebooks_is_drawn_per_batch():
         out = quantizer(latents, torch.Generator().manual_seed(seed))
         heard = out.codes.shape[1]
         seen.add(heard)
-        again = quantizer._draw_choice(torch.Generator().manual_seed(seed))
+        again = draw_choice((1, 2, 4), torch.Generator().manual_seed(seed))
         assert heard == again
     assert seen == {1, 2, 4}
     assert quantizer.eval()(latents).codes.shape[1] == 4
@@ -166,7 +167,7 @@ def _train(rank, world, folder):
 
 
 def test_ranks_keep_equal_codebooks_with_one_reduction(tmp_path):
-    multiprocessing.start_processes(_train, (2, str(tmp_path)), nprocs=2, start_method="fork")
+    multiprocessing.start_processes(_train, (2, str(tmp_path)), nprocs=2, start_method="spawn")
     (a, calls, restarted), (b, _, _) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert calls == 1
@@ -187,7 +188,7 @@ def _one_step(rank, world, folder):
 def test_two_ranks_learn_as_one_with_both_batches(tmp_path):
     latents = torch.randn(2, 4, 30)
     torch.save(latents, tmp_path / "latents.pt")
-    multiprocessing.start_processes(_one_step, (2, str(tmp_path)), nprocs=2, start_method="fork")
+    multiprocessing.start_processes(_one_step, (2, str(tmp_path)), nprocs=2, start_method="spawn")
     alone = make(2, restart_below=0.0).train()
     alone(latents)
     both = torch.load(tmp_path / "1.pt")

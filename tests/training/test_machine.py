@@ -9,8 +9,16 @@ import torch
 from health_toys import SAMPLES, Steps, small_task
 from torch import nn
 
-from latentone.systems import encodec, musicgen
-from latentone.training.machine import GIB, MACHINES, SLACK, Limits, fit_stage, fit_to_machine
+from latentone.systems import encodec, musicgen, rave
+from latentone.training.machine import (
+    GIB,
+    MACHINES,
+    SLACK,
+    Limits,
+    _shortest,
+    fit_stage,
+    fit_to_machine,
+)
 from latentone.training.memory import Footprint, footprint, kept_bytes, state_bytes
 from latentone.training.recipe import TrainConfig
 
@@ -115,6 +123,17 @@ def test_a_published_recipe_fits_small_accelerators_in_parts():
         if machine != "laptop":
             assert found.batch_size * found.accumulate == recipe.codec.train.batch_size
     assert sizes["laptop"] <= 8 and sizes["8gb"] < sizes["16gb"] <= sizes["24gb"] <= 64
+
+
+def test_the_shortest_excerpt_leaves_enough_to_compare():
+    config = rave.debug_codec().task
+    assert _shortest(config.build(), 500) == 500
+    task = replace(config, inner_losses=True).build()
+    samples = _shortest(task, 500)
+    inner = task.codec.inner(samples)
+    assert inner.stop - inner.start >= 500
+    before = task.codec.inner(samples - task.codec.num_samples(1))
+    assert before.stop - before.start < 500
 
 
 def test_what_cannot_be_fitted_is_refused():

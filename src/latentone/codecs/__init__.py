@@ -22,15 +22,19 @@ from .encodec_config import (
     encodec_32khz,
     encodec_48khz,
 )
+from .fast import fast_mode
 from .latent_pca import LatentPCA
 from .long_decode import decode_by_windows
 from .mel import MelCodec
+from .mel_autoencoder import MelAutoencoder, MelAutoencoderConfig, audioldm_mel
 from .mel_config import GriffinLimConfig, MelCodecConfig
+from .mel_vae import MelVAE, MelVAEConfig
 from .oobleck import Oobleck, OobleckConfig, oobleck_44khz, oobleck_network
 from .rave import RAVE
 from .rave_config import (
     RAVEConfig,
     rave_discrete,
+    rave_hybrid,
     rave_low_latency,
     rave_onnx,
     rave_raspberry,
@@ -42,6 +46,7 @@ from .rave_config import (
 )
 from .soundstream import SoundStream, SoundStreamConfig
 from .spectrum import SpectrumCodec, SpectrumConfig
+from .vqgan import VQGAN, VQGANConfig
 from .waveform import (
     IdentityWaveform,
     IdentityWaveformConfig,
@@ -52,6 +57,7 @@ from .waveform import (
 __all__ = [
     "DAC",
     "RAVE",
+    "VQGAN",
     "Autoencoder",
     "AutoencoderConfig",
     "Codec",
@@ -69,8 +75,12 @@ __all__ = [
     "KLLatents",
     "LatentPCA",
     "MMDLatents",
+    "MelAutoencoder",
+    "MelAutoencoderConfig",
     "MelCodec",
     "MelCodecConfig",
+    "MelVAE",
+    "MelVAEConfig",
     "MuLawWaveform",
     "MuLawWaveformConfig",
     "Oobleck",
@@ -83,6 +93,8 @@ __all__ = [
     "SpectrumConfig",
     "SphereLatents",
     "TanhLatents",
+    "VQGANConfig",
+    "audioldm_mel",
     "dac_16khz",
     "dac_24khz",
     "dac_44khz",
@@ -92,9 +104,11 @@ __all__ = [
     "encodec_24khz",
     "encodec_32khz",
     "encodec_48khz",
+    "fast_mode",
     "oobleck_44khz",
     "oobleck_network",
     "rave_discrete",
+    "rave_hybrid",
     "rave_low_latency",
     "rave_onnx",
     "rave_raspberry",

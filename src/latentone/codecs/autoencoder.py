@@ -8,7 +8,7 @@ the VQ-VAE for sound decodes with a WaveNet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Self
 
@@ -22,7 +22,9 @@ from ..nn.weight_norm import fold_weight_norm
 from ..nn.windows import context
 from .autoencoder_config import AutoencoderConfig
 from .base import Codec, CodecOutput
-from .long import Reader
+from .encodec import TIME_GROUP_NORM
+from .long import Reader, Streams
+from .long_decode import latent_pieces
 
 __all__ = ["Autoencoder", "LatentEncoder"]
 
@@ -158,27 +160,18 @@ class Autoencoder(Codec):
         y: Tensor = self.decoder(latents)
         return y
 
+    @property
+    def has_prior(self) -> bool:
+        return self.quantizer is None and self.encoder.bottleneck.has_prior
+
     @torch.no_grad()
-    def sample(
+    def sample_prior(
         self, num_frames: int, *, batch: int = 1, rng: torch.Generator | None = None
     ) -> Tensor:
-        """Draw latents `(B, D, F)` from the bottleneck's own prior, for `decode`.
-
-        The prior knows frames, not time: each is drawn on its own, so what decodes is a texture
-        of sounds that the decoder has heard. Order in time takes a generator.
-
-        Args:
-            num_frames: frames F.
-            batch: sounds B.
-            rng: decides the draw.
-
-        Raises:
-            ValueError: nothing pulls these latents to a prior.
-        """
-        if self.quantizer is not None:
-            raise ValueError("codes have no prior of their own: train a generator on them")
-        weight = next(self.decoder.parameters())
-        like = weight.new_empty(batch, self.latent_dim, num_frames)
+        """Draw latents `(B, D, F)` from the bottleneck's prior; see `Codec.sample_prior`."""
+        if not self.has_prior:
+            return super().sample_prior(num_frames, batch=batch, rng=rng)
+        like = next(self.decoder.parameters()).new_empty(batch, self.latent_dim, num_frames)
         return self.encoder.bottleneck.sample(like, rng)
 
     def forward(self, batch: dict[str, Any]) -> CodecOutput:
@@ -202,13 +195,14 @@ class Autoencoder(Codec):
         )
 
     @property
-    def chunkable(self) -> bool:
-        """Whether `encode_long` runs in constant memory: not if it normalises over all time."""
-        return self.config.seanet.norm != "time_group_norm"
+    def encode_obstacle(self) -> str | None:
+        return TIME_GROUP_NORM if self.config.seanet.norm == "time_group_norm" else None
 
-    def encode_long(
-        self, read: Reader, num_samples: int, chunk_samples: int
-    ) -> Iterator[dict[str, Tensor]]:
+    @property
+    def decode_obstacle(self) -> str | None:
+        return self.encode_obstacle
+
+    def encode_long(self, read: Reader, num_samples: int, chunk_samples: int) -> Iterator[Streams]:
         """Encode a long recording by windows, around the LSTM's state; see `Codec.encode_long`."""
         if not self.chunkable:
             yield from super().encode_long(read, num_samples, chunk_samples)
@@ -221,6 +215,21 @@ class Autoencoder(Codec):
         )
         for latents in self.encoder.run_long(pieces, num_samples):
             yield {"acoustic": (self.quantize(latents) if self.vocab else latents)[0]}
+
+    def decode_long(
+        self,
+        pieces: Iterable[Streams],
+        num_frames: int,
+        chunk_frames: int,
+        rng: torch.Generator | None = None,
+    ) -> Iterator[Tensor]:
+        """Decode by windows, around the LSTM's state; see `Codec.decode_long`."""
+        if not self.decode_chunkable:
+            yield from super().decode_long(pieces, num_frames, chunk_frames, rng)
+            return
+        latents = latent_pieces(self, pieces, chunk_frames)
+        for y in self.decoder.run_long(latents, num_frames):
+            yield y[0]
 
     def encode_path(self) -> tuple[Any, list[nn.Module]]:
         """Encoder and quantiser, and the settings that shape them."""

@@ -154,13 +154,17 @@ class FSQCodes(LatentsConfig):
 
     levels: tuple[int, ...] = (8, 5, 5, 5)
     """Of each scalar; their product is the number of codes."""
+    noise_dropout: float = 0.0
+    """Probability in training that a scalar is moved by noise instead of rounded."""
 
     def __post_init__(self) -> None:
         if not self.levels or min(self.levels) < 2:
             raise ValueError(f"levels must be 2 or more for each scalar, got {self.levels}")
+        if not 0 <= self.noise_dropout <= 1:
+            raise ValueError(f"noise_dropout must be in [0, 1], got {self.noise_dropout}")
 
     def quantizer(self, dim: int) -> nn.Module | None:
-        return FSQ(self.levels, dim)
+        return FSQ(self.levels, dim, noise_dropout=self.noise_dropout)
 
 
 @dataclass(frozen=True, kw_only=True)

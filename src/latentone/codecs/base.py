@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from ..audio import AudioSource
 from ..config import to_dict
 from ..hub import PretrainedModel, fingerprint_of, resolve_folder
+from ..nn.streaming import Streamable
 from ..spec import LatentSpec
-from .long import Reader, encode_by_windows, encode_whole
+from .long import Reader, Streams, encode_by_windows, encode_whole
+from .long_decode import decode_whole, decode_windows, latent_pieces
+from .streaming import part_stream
 
 __all__ = ["Codec", "CodecConfig", "CodecOutput"]
 
@@ -34,6 +37,7 @@ class CodecOutput(NamedTuple):
     """Health numbers that nobody differentiates (`vq/perplexity`)."""
     latents: Tensor
     reconstruction: Tensor | None
+    """Of what `Codec.target` gives, and as large."""
 
 
 class Codec(PretrainedModel, ABC):
@@ -88,9 +92,48 @@ class Codec(PretrainedModel, ABC):
     ) -> Tensor:
         """Decode continuous latents `(B, D, F)` to `(B, C, num_samples(F))`."""
 
+    @property
+    def has_prior(self) -> bool:
+        """Whether training pulled the latents to a distribution that `sample_prior` draws from."""
+        return False
+
+    def sample_prior(
+        self, num_frames: int, *, batch: int = 1, rng: torch.Generator | None = None
+    ) -> Tensor:
+        """Draw latents `(B, D, F)` from the codec's own prior, for `decode`.
+
+        The prior knows frames, not time: each is drawn on its own, so what decodes is a texture
+        of sounds that the decoder has heard. Order in time takes a generator.
+
+        Args:
+            num_frames: frames F.
+            batch: sounds B.
+            rng: decides the draw.
+
+        Raises:
+            ValueError: nothing pulls these latents to a prior.
+        """
+        raise ValueError(
+            f"this {type(self).__name__} has no prior to sample from: train a generator on what it "
+            "encodes, or a codec with a KL, MMD or sphere bottleneck"
+        )
+
     @abstractmethod
     def forward(self, batch: dict[str, Any]) -> CodecOutput:
         """One training pass over a batch with `x (B, C, T)`."""
+
+    def target(self, x: Tensor) -> Tensor:
+        """What `forward` reconstructs of `x (B, C, T)`: the sound itself, or a picture of it."""
+        return x
+
+    def sound_of(self, target: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """The sound `(B, C, T)` of what `target` or `forward` gives, T completed to whole frames.
+
+        Args:
+            target: of `target`, or a reconstruction of it.
+            rng: decides the chance of vocoders that have any.
+        """
+        return target
 
     @abstractmethod
     def encode_path(self) -> tuple[Any, list[nn.Module]]:
@@ -112,6 +155,15 @@ class Codec(PretrainedModel, ABC):
     @abstractmethod
     def latent_dim(self) -> int:
         """Channels D of the continuous latents."""
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks that do the work, by `encoder` and `decoder`: what a fast mode speeds up."""
+        found = {name: getattr(self, name, None) for name in ("encoder", "decoder")}
+        return {
+            name: part
+            for name, part in found.items()
+            if isinstance(part, nn.Module) and any(True for _ in part.parameters())
+        }
 
     def encode_ragged(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Encode recordings of different lengths, exactly as one by one.
@@ -143,6 +195,24 @@ class Codec(PretrainedModel, ABC):
         latents = self.encode(x)
         return {"acoustic": self.quantize(latents) if self.vocab else latents}
 
+    def encoder_stream(self) -> Streamable:
+        """`encode` as a stream: samples `(B, C, n * chunk)` to latents, `latency` frames late.
+
+        It starts from silence; what pads otherwise differs from it in the first frames.
+
+        Raises:
+            ValueError: it cannot stream; names the layer in the way, and what to do.
+        """
+        return part_stream(self, "encoder")
+
+    def decoder_stream(self) -> Streamable:
+        """`decode` as a stream: latents `(B, D, n * chunk)` to samples, `latency` samples late.
+
+        Raises:
+            ValueError: it cannot stream; names the layer in the way, and what to do.
+        """
+        return part_stream(self, "decoder")
+
     @property
     def context(self) -> int | None:
         """Frames on either side whose audio takes part in a frame; None = all of it.
@@ -159,17 +229,34 @@ class Codec(PretrainedModel, ABC):
         return None
 
     @property
-    def chunkable(self) -> bool:
-        """Whether `encode_long` runs in constant memory."""
-        return self.context is not None
+    def encode_obstacle(self) -> str | None:
+        """What needs the whole sound before `encode` can give a frame, by name; None = nothing."""
+        if self.context is not None:
+            return None
+        return f"the encoder of {type(self).__name__}, whose context is not finite"
 
-    def encode_long(
-        self, read: Reader, num_samples: int, chunk_samples: int
-    ) -> Iterator[dict[str, Tensor]]:
+    @property
+    def decode_obstacle(self) -> str | None:
+        """What needs all latents before `decode` can give a sample, by name; None = nothing."""
+        if self.decode_context is not None:
+            return None
+        return f"the decoder of {type(self).__name__}, whose context is not finite"
+
+    @property
+    def chunkable(self) -> bool:
+        """Whether `encode_long` runs in constant memory; if not, `encode_obstacle` says why."""
+        return self.encode_obstacle is None
+
+    @property
+    def decode_chunkable(self) -> bool:
+        """Whether `decode_long` runs in constant memory; if not, `decode_obstacle` says why."""
+        return self.decode_obstacle is None
+
+    def encode_long(self, read: Reader, num_samples: int, chunk_samples: int) -> Iterator[Streams]:
         """Encode a long recording piece by piece: joined, the pieces are `streams` of the whole.
 
         A codec of finite `context` takes overlapping windows. Any other is encoded in one piece,
-        whose memory grows with the length, unless it overrides this method (and `chunkable`).
+        whose memory grows with the length, unless it overrides this method and `encode_obstacle`.
 
         Args:
             read: `read(start, count)` returns samples `(C, count)`.
@@ -183,6 +270,47 @@ class Codec(PretrainedModel, ABC):
             yield encode_whole(self, read, num_samples)
         else:
             yield from encode_by_windows(self, read, num_samples, chunk_samples)
+
+    def decode_long(
+        self,
+        pieces: Iterable[Streams],
+        num_frames: int,
+        chunk_frames: int,
+        rng: torch.Generator | None = None,
+    ) -> Iterator[Tensor]:
+        """Decode latents that come in pieces: joined, the sound is that of the whole.
+
+        A codec of finite `decode_context` takes overlapping windows. Any other is decoded in one
+        piece, whose memory grows with the length, unless it overrides this method and
+        `decode_obstacle`.
+
+        Args:
+            pieces: consecutive pieces of the streams, as `encode_long` gives them. `acoustic` may
+                hold latents `(D, n)` in place of codes `(K, n)`, and `gain`, where there is one,
+                may come before the frames that it is for.
+            num_frames: of all pieces together.
+            chunk_frames: about how much to decode at a time.
+            rng: decides the chance of decoders that have any.
+
+        Yields:
+            Consecutive sound `(C, n)`, `num_samples(num_frames)` in all.
+
+        Raises:
+            ValueError: more or fewer frames than `num_frames`, or `chunk_frames` is below 1.
+        """
+        context = self.decode_context
+        if context is None:
+            yield decode_whole(self, pieces, rng)
+            return
+        sound = decode_windows(
+            lambda latents, first: self.decode(latents, rng=rng),
+            latent_pieces(self, pieces, chunk_frames),
+            num_frames,
+            context=context,
+            hop=self.num_samples(2) - self.num_samples(1),
+        )
+        for y in sound:
+            yield y[0]
 
     def decode_streams(
         self, streams: dict[str, Tensor], rng: torch.Generator | None = None
@@ -202,6 +330,19 @@ class Codec(PretrainedModel, ABC):
             ValueError: another class, a pickle, or weights that do not fit.
         """
         path = resolve_folder(name_or_folder, revision=revision)
+        found = cls.find_foreign(path)
+        return super().from_pretrained(path) if found is None else found
+
+    @classmethod
+    def find_foreign(cls, path: Path) -> Self | None:
+        """Read what others published by the imported class that knows its layout, in eval mode.
+
+        Returns:
+            None where no class below this one knows the file or folder.
+
+        Raises:
+            ValueError: a known layout that does not fit, or a pickle.
+        """
         waiting: list[type[Self]] = [cls]
         while waiting:
             codec = waiting.pop()
@@ -209,7 +350,7 @@ class Codec(PretrainedModel, ABC):
             if found is not None:
                 return found.eval()
             waiting += codec.__subclasses__()
-        return super().from_pretrained(path)
+        return None
 
     @classmethod
     def read_foreign(cls, path: Path) -> Self | None:

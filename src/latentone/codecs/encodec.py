@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,13 +21,18 @@ from ..audio import AudioSource
 from ..config import to_dict
 from ..networks.seanet import SEANetDecoder, SEANetEncoder
 from ..nn.residual import ResidualVQ
+from ..nn.streaming import Streamable
 from ..nn.weight_norm import fold_weight_norm
 from ..spec import LatentSpec
 from .base import Codec, CodecOutput
 from .encodec_config import EnCodecConfig
-from .long import Reader
+from .long import Reader, Streams
+from .long_decode import latent_pieces
+from .streaming import refuse
 
 __all__ = ["EnCodec"]
+
+TIME_GROUP_NORM = "group norm over time (`time_group_norm`), which averages over the whole sound"
 
 SEGMENTS_AT_ONCE = 16
 """Segments of one batch row that run in parallel: bounds the memory for long audio."""
@@ -92,6 +97,13 @@ class EnCodec(Codec):
         if self.config.normalize:
             pieces = [piece / _level(piece) for piece in pieces]
         return torch.cat(_side_by_side(self.encoder, pieces), dim=-1)
+
+    def encoder_stream(self) -> Streamable:
+        if self.config.normalize:
+            raise refuse(self, "its encoder takes out the level of a whole segment (normalize)")
+        if self.segments is not None:
+            raise refuse(self, "its encoder takes segments that overlap (segment_seconds)")
+        return super().encoder_stream()
 
     def gain(self, x: Tensor) -> Tensor | None:
         """Level of each segment `(B, S)` (S is 1 for audio in one piece), or None."""
@@ -167,14 +179,20 @@ class EnCodec(Codec):
         )
 
     @property
-    def chunkable(self) -> bool:
-        """Whether `encode_long` runs in constant memory: not if it normalises over all time."""
-        whole = self.config.normalize or self.config.seanet.norm == "time_group_norm"
-        return self.segments is not None or not whole
+    def encode_obstacle(self) -> str | None:
+        """Group norm over time or, without segments, the level of the whole sound."""
+        if self.decode_obstacle is None and self.segments is None and self.config.normalize:
+            return "the normalisation, which divides by the level of the whole sound"
+        return self.decode_obstacle
 
-    def encode_long(
-        self, read: Reader, num_samples: int, chunk_samples: int
-    ) -> Iterator[dict[str, Tensor]]:
+    @property
+    def decode_obstacle(self) -> str | None:
+        """Group norm over time, unless segments bound what it averages over."""
+        if self.segments is None and self.config.seanet.norm == "time_group_norm":
+            return TIME_GROUP_NORM
+        return None
+
+    def encode_long(self, read: Reader, num_samples: int, chunk_samples: int) -> Iterator[Streams]:
         """Encode a long recording segment by segment, or by windows around the LSTM's state.
 
         See `Codec.encode_long`.
@@ -195,6 +213,37 @@ class EnCodec(Codec):
                 yield {"acoustic": self.quantize(latents)[0]}
         else:
             yield from super().encode_long(read, num_samples, chunk_samples)
+
+    def decode_long(
+        self,
+        pieces: Iterable[Streams],
+        num_frames: int,
+        chunk_frames: int,
+        rng: torch.Generator | None = None,
+    ) -> Iterator[Tensor]:
+        """Decode segment by segment, or by windows around the LSTM's state.
+
+        See `Codec.decode_long`. A sound in one piece takes its level from the first value of
+        `gain`; without that stream, a normalised codec's output stays at level 1.
+        """
+        if not self.decode_chunkable:
+            yield from super().decode_long(pieces, num_frames, chunk_frames, rng)
+            return
+        gains: list[float] = []
+        pieces = _keep_gains(pieces, gains)
+        if self.segments is None:
+            latents = map(self._conditioned, latent_pieces(self, pieces, chunk_frames))
+            decoded = self.decoder.run_long(latents, num_frames)
+        else:
+            latents = map(self._conditioned, latent_pieces(self, pieces, self.segments.frames))
+            decoded = map(self.decoder, latents)
+        levelled = (y * _gain_of(gains, i if self.segments else 0) for i, y in enumerate(decoded))
+        for y in levelled if self.segments is None else self.segments.join(levelled):
+            yield y[0]
+
+    def _conditioned(self, latents: Tensor) -> Tensor:
+        """What the decoder's layers take in place of latents `(B, D, F)`, without conditions."""
+        return latents
 
     def stream_specs(self) -> dict[str, LatentSpec]:
         """`acoustic` codes, and with normalisation `gain`, one value per segment."""
@@ -313,6 +362,30 @@ class EnCodec(Codec):
     def _cut(self, x: Tensor) -> list[Tensor]:
         self._check(x)
         return [x] if self.segments is None else self.segments.cut(x)
+
+
+def _keep_gains(pieces: Iterable[Streams], gains: list[float]) -> Iterator[Streams]:
+    """Pass pieces on, and collect the values of their gain.
+
+    As numbers: small tensors that stay between large ones that go would hold the memory of both.
+    """
+    for piece in pieces:
+        if "gain" in piece:
+            gains += piece["gain"][0].tolist()
+        yield piece
+
+
+def _gain_of(gains: list[float], segment: int) -> float:
+    """Gain of a segment; 1 where there are none.
+
+    Raises:
+        ValueError: there are some, but none for this segment.
+    """
+    if not gains:
+        return 1.0
+    if segment >= len(gains):
+        raise ValueError(f"expected a gain for segment {segment}, got {len(gains)} gains")
+    return gains[segment]
 
 
 def _level(x: Tensor) -> Tensor:

@@ -23,10 +23,12 @@ from ..dsp.stft import STFT
 from ..networks.hifigan import HiFiGAN, HiFiGANConfig
 from ..networks.melgan import MelGAN
 from ..nn.conv import pad1d
+from ..nn.streaming import Streamable
 from ..nn.weight_norm import fold_weight_norm
 from ..nn.windows import context, overlap_save
 from .base import Codec, CodecOutput
 from .mel_config import GriffinLimConfig, MelCodecConfig
+from .mel_stream import MelStream
 
 __all__ = ["GriffinLimDecoder", "MelCodec"]
 
@@ -116,6 +118,22 @@ class MelCodec(Codec):
         reach = max(left, spec.n_fft - left - spec.hop_length)
         return -(-reach // spec.hop_length) + (spec.pad_mode == "reflect")
 
+    @property
+    def decode_context(self) -> int | None:
+        """Frames on either side that take part in a frame's sound; None for Griffin-Lim."""
+        if isinstance(self.decoder, GriffinLimDecoder):
+            return None
+        return max(context(self.decoder))
+
+    @property
+    def decode_obstacle(self) -> str | None:
+        if self.decode_context is not None:
+            return None
+        return "Griffin-Lim, which searches for the phases of all frames at once"
+
+    def encoder_stream(self) -> Streamable:
+        return MelStream(self.mel, self.config.mel)
+
     def encode(self, x: Tensor) -> Tensor:
         """Log-mel frames `(B, n_mels, num_frames(T))` of `x (B, 1, T)`.
 
@@ -183,7 +201,9 @@ class MelCodec(Codec):
 
     @classmethod
     def read_foreign(cls, path: Path) -> Self | None:
-        """Read a HiFi-GAN: its first release's files, or a folder in the transformers layout."""
+        """Read a HiFi-GAN: its first release's files, or a folder in the transformers layout; or
+        the folder of a MelGAN's first release (`best_netG.pt`).
+        """
         from .hifigan_layouts import (
             find_original,
             is_transformers_layout,
@@ -196,7 +216,26 @@ class MelCodec(Codec):
             return cls._with_weights(*read_original(original), original)
         if is_transformers_layout(path):
             return cls._with_weights(*read_transformers(path), path)
-        return None
+        from .melgan_layouts import find_melgan
+
+        melgan = find_melgan(path)
+        return None if melgan is None else cls.from_melgan(melgan)
+
+    @classmethod
+    def from_melgan(cls, path: str | Path, mel: MelSpec | None = None) -> Self:
+        """Read a generator file of MelGAN's first release in eval mode.
+
+        Args:
+            path: `best_netG.pt`, `linda_johnson.pt` ..., a state dict of tensors.
+            mel: what it was trained on, which the file does not tell; the published front end
+                (`melgan_mel`) when None.
+
+        Raises:
+            ValueError: the file holds more than tensors, or weights that do not fit.
+        """
+        from .melgan_layouts import read_melgan
+
+        return cls._with_weights(*read_melgan(Path(path), mel), path)
 
     @classmethod
     def from_transformers(

@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 from ..networks.dac import DACNetworkConfig
 from ..nn.bottlenecks import KLBottleneck
+from ..nn.streaming import Streamable
 from .base import CodecConfig, CodecOutput
 from .dac import DACNetworks
+from .streaming import Around
 
 __all__ = ["Oobleck", "OobleckConfig", "oobleck_44khz", "oobleck_network"]
 
@@ -90,6 +93,21 @@ class Oobleck(DACNetworks):
             ValueError: not `(B, C, T)` with the codec's channels and at least one sample.
         """
         return self.bottleneck.encode(self.hidden(x))
+
+    def encoder_stream(self) -> Streamable:
+        return Around(super().encoder_stream(), after=self.bottleneck.encode)
+
+    @property
+    def has_prior(self) -> bool:
+        return self.bottleneck.has_prior
+
+    @torch.no_grad()
+    def sample_prior(
+        self, num_frames: int, *, batch: int = 1, rng: torch.Generator | None = None
+    ) -> Tensor:
+        """Draw standard normal latents `(B, D, F)`; see `Codec.sample_prior`."""
+        like = next(self.decoder.parameters()).new_empty(batch, self.latent_dim, num_frames)
+        return self.bottleneck.sample(like, rng)
 
     def forward(self, batch: dict[str, Any]) -> CodecOutput:
         """One pass over crops `x (B, C, T)`; in training the latents are drawn, by `rng` if given.

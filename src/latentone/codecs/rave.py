@@ -9,6 +9,7 @@ See also `networks/rave_layers.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -20,10 +21,15 @@ from torch.nn import functional as F
 from ..audio import AudioSource
 from ..dsp.pqmf import PQMF
 from ..networks.rave import RAVEDecoder, RAVEEncoder
+from ..networks.rave_mel import LatentGRU, MelFront
+from ..nn.adain import AdaptiveInstanceNorm
 from ..nn.bottlenecks import Bottleneck, KLBottleneck, MMDBottleneck, SphereBottleneck
 from ..nn.residual import ResidualVQ
 from ..nn.weight_norm import fold_weight_norm
 from .base import Codec, CodecOutput
+from .long import Reader, Streams, encode_whole
+from .long_decode import decode_whole, decode_windows, latent_pieces
+from .long_noise import noise_at
 from .rave_config import RAVEConfig, Regularizer
 from .rave_distance import RAVEDistance
 
@@ -63,9 +69,16 @@ class RAVE(Codec):
         }
         bank = PQMF(config.num_bands, config.attenuation_db, causal=network.causal)
         bottleneck = BOTTLENECKS[config.regularizer]()
+        front: PQMF | MelFront = bank
+        rows = config.num_bands
+        if config.mel is not None:
+            front = MelFront(config.mel, config.sample_rate, causal=network.causal)
+            rows = config.mel.n_mels
         self.encoder = RAVEEncoder(
-            bank,
-            network.encoder(channels * config.num_bands, config.latent_dim, bottleneck.expansion),
+            front,
+            config.encoder_network.encoder(
+                channels * rows, config.latent_dim, bottleneck.expansion
+            ),
             bottleneck,
             **ends,
         )
@@ -74,13 +87,20 @@ class RAVE(Codec):
             self.quantizer = ResidualVQ(
                 config.num_codebooks, config.codebook_size, config.latent_dim
             )
+        heard = config.latent_dim + config.noise_channels
+        self.bank = bank
+        """Makes the bands that the distances compare, whatever the two ends work on."""
         self.decoder = RAVEDecoder(
             bank if config.up_bands > 1 else PQMF(1),
-            network.decoder(config.latent_dim + config.noise_channels, channels * config.up_bands),
+            network.decoder(heard, channels * config.up_bands),
+            LatentGRU(heard, config.gru_layers) if config.gru_layers else None,
             noise_channels=config.noise_channels,
             **ends,
         )
         self.distance = RAVEDistance(epsilon=config.log_epsilon)
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {"encoder": self.encoder.network, "decoder": self.decoder.network}
 
     @property
     def frame_rate(self) -> float:
@@ -149,16 +169,33 @@ class RAVE(Codec):
             )
         return self.decoder(latents, rng)
 
+    @property
+    def has_prior(self) -> bool:
+        return self.encoder.bottleneck.has_prior
+
+    @torch.no_grad()
+    def sample_prior(
+        self, num_frames: int, *, batch: int = 1, rng: torch.Generator | None = None
+    ) -> Tensor:
+        """Draw latents `(B, D, F)` from the bottleneck's prior; see `Codec.sample_prior`."""
+        if not self.has_prior:
+            return super().sample_prior(num_frames, batch=batch, rng=rng)
+        like = next(self.decoder.parameters()).new_empty(batch, self.latent_dim, num_frames)
+        return self.encoder.bottleneck.sample(like, rng)
+
     def forward(self, batch: dict[str, Any]) -> CodecOutput:
-        """One pass over crops `x (B, C, T)`; `rng` in the batch, if present, decides all chance."""
+        """One pass over crops `x (B, C, T)`.
+
+        In the batch, `rng` decides all chance, and `inner`, a slice of `inner(T)`, what of the
+        sound the distances compare; else it is all.
+        """
         x, rng = batch["x"], batch.get("rng")
         self._check(x)
         length, hop = x.shape[-1], self.config.hop_length
         # A causal bank gives the last samples only with what comes later: let it be silence.
         later = self.decoder.bank.inverse_latency if self.config.network.causal else 0
         padded = F.pad(x, (0, later + -(length + later) % hop))
-        bands = self.encoder.bank(padded)
-        hidden = self.encoder.network(bands)
+        hidden = self.encoder.network(self.encoder.front(padded))
         if self.quantizer is None:
             self.encoder.bottleneck.train(self.training)  # draws also behind a frozen encoder
             shaped = self.encoder.bottleneck(hidden, rng)
@@ -171,14 +208,39 @@ class RAVE(Codec):
             metrics = {f"vq/{name}": value for name, value in quantized.metrics.items()}
         made = self.decoder.bands(latents, rng)
         y = self.decoder.bank.inverse(made)
-        if self.config.up_bands != self.config.num_bands:
-            made = self.encoder.bank(y)
-        y = y[..., :length]
-        losses["distance/full"] = self.distance(y, x)
-        if self.config.num_bands > 1:
+        inner = batch.get("inner", slice(0, padded.shape[-1]))
+        losses["distance/full"] = self.distance(y[..., :length][..., inner], x[..., inner])
+        if (num_bands := self.config.num_bands) > 1:
+            within = slice(inner.start // num_bands, inner.stop // num_bands)
+            if self.config.up_bands == num_bands:
+                made, bands = made[..., within], self.bank(padded)[..., within]
+            else:
+                made, bands = self.bank(y[..., inner]), self.bank(padded[..., inner])
             losses["distance/bands"] = self.distance(made, bands)
         kept = latents[..., : self.num_frames(length)]
-        return CodecOutput(losses, metrics, kept, y)
+        return CodecOutput(losses, metrics, kept, y[..., :length])
+
+    def inner(self, num_samples: int) -> slice:
+        """The frames of a reconstruction, as samples, that hear nothing but what was encoded.
+
+        Frames nearer to an end also hear what is padded there. The past of recurrent layers and
+        the statistics of batch normalisation do not count.
+
+        Args:
+            num_samples: T of the sound.
+
+        Raises:
+            ValueError: there are none; says how many samples one needs.
+        """
+        hop = self.config.hop_length
+        first, last = self.encoder.reach(self.decoder.reach((0, hop - 1)))
+        start, stop = -(first // hop), (num_samples - 1 - last) // hop + 1
+        if stop <= start:
+            raise ValueError(
+                f"every frame of {num_samples} samples hears what pads them: take at least "
+                f"{start * hop + last + 1}"
+            )
+        return slice(start * hop, stop * hop)
 
     @property
     def context(self) -> int:
@@ -186,23 +248,86 @@ class RAVE(Codec):
 
     @property
     def decode_context(self) -> int | None:
-        """Frames on either side that take part in a frame's sound; None where chance does too."""
+        """Frames on either side that take part in a frame's sound; None where chance, or all
+        before, does too."""
+        return None if self._has_chance or self.config.gru_layers else self.decoder.context
+
+    @property
+    def _has_chance(self) -> bool:
         noise = self.config.network.noise is not None or self.config.noise_channels > 0
-        return None if noise and self.decoder.noisy else self.decoder.context
+        return noise and self.decoder.noisy
+
+    @property
+    def encode_obstacle(self) -> str | None:
+        """Adaptive instance normalisation, while it learns; with its statistics it is pointwise."""
+        if any(m.learning for m in self.modules() if isinstance(m, AdaptiveInstanceNorm)):
+            return "adaptive instance normalisation, which learns its statistics over all time"
+        return None
+
+    @property
+    def decode_obstacle(self) -> str | None:
+        return self.encode_obstacle
+
+    def encode_long(self, read: Reader, num_samples: int, chunk_samples: int) -> Iterator[Streams]:
+        """Encode by windows, or in one piece what learns from it; see `Codec.encode_long`."""
+        if self.chunkable:
+            yield from super().encode_long(read, num_samples, chunk_samples)
+        else:
+            yield encode_whole(self, read, num_samples)
+
+    def decode_long(
+        self,
+        pieces: Iterable[Streams],
+        num_frames: int,
+        chunk_frames: int,
+        rng: torch.Generator | None = None,
+    ) -> Iterator[Tensor]:
+        """Decode by windows that hear the same noise where they overlap; see `Codec.decode_long`.
+
+        The noise branch draws frame by frame, as `decode` does with the same `rng` on a CPU. Noise
+        channels are drawn for each piece, so their values differ from those of `decode`.
+        """
+        if not self.decode_chunkable:
+            yield decode_whole(self, pieces, rng)
+            return
+        # The noise branch draws one number for each sample of each channel.
+        at = noise_at(rng, self.config.channels * self.config.hop_length)
+        draw = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=at(0))))
+        sound = decode_windows(
+            lambda heard, first: self.decoder.sound(heard, at(first)),
+            self.decoder.heard_long(latent_pieces(self, pieces, chunk_frames), draw),
+            num_frames,
+            context=self.decoder.context,
+            hop=self.config.hop_length,
+        )
+        for y in sound:
+            yield y[0]
 
     def encode_path(self) -> tuple[Any, list[nn.Module]]:
         """Encoder and codebooks, and the settings that shape them."""
         config = self.config
-        settings = {
+        settings: dict[str, Any] = {
             "sample_rate": config.sample_rate,
             "channels": config.channels,
             "num_bands": config.num_bands,
             "attenuation_db": config.attenuation_db,
             "latent_dim": config.latent_dim,
             "regularizer": config.regularizer,
-            "network": replace(config.network, noise=None, decoder_ratios=()),
+            "network": replace(config.encoder_network, noise=None, decoder_ratios=()),
         }
+        if config.mel is not None:
+            settings["mel"] = [config.mel.n_fft, config.mel.hop_length, config.mel.n_mels]
         return settings, [self.encoder] + ([] if self.quantizer is None else [self.quantizer])
+
+    @classmethod
+    def read_foreign(cls, path: Path) -> Self | None:
+        """Read a `.ckpt` of the published code whose sizes tell its config."""
+        if not path.is_file() or path.suffix != ".ckpt":
+            return None
+        from .rave_published import read_unconfigured
+
+        found = read_unconfigured(path)
+        return found if isinstance(found, cls) else None
 
     @classmethod
     def from_original(cls, path: str | Path, config: RAVEConfig) -> RAVE:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from ..dsp.pqmf import pqmf_prototype
 from ..networks.rave_layers import NoiseConfig, RAVENetworkConfig
+from ..networks.rave_mel import MelInputConfig
 from ..networks.rave_v1 import RAVEv1Config
 from ..networks.rave_v2 import RAVEv2Config
 from .base import CodecConfig
@@ -21,6 +22,7 @@ __all__ = [
     "RAVEConfig",
     "Regularizer",
     "rave_discrete",
+    "rave_hybrid",
     "rave_low_latency",
     "rave_onnx",
     "rave_raspberry",
@@ -50,12 +52,16 @@ class RAVEConfig(CodecConfig):
     """Of the bank's stop band; less of it takes fewer taps, and delays less."""
     network: RAVENetworkConfig = field(default_factory=RAVEv2Config)
     """Encoder and decoder."""
+    mel: MelInputConfig | None = None
+    """An encoder of mel spectrograms in place of the network's; None for one of the bands."""
     latent_dim: int = 128
     """Channels of the latents."""
     regularizer: Regularizer = "variational"
     """What shapes them: KL, mean discrepancy (Wasserstein), a sphere, or codebooks."""
     noise_channels: int = 0
     """Channels of white noise that the decoder gets beside the latents."""
+    gru_layers: int = 0
+    """Recurrent layers that both pass before they reach the decoder."""
     num_codebooks: int = 16
     """Codebooks in the residual chain, when discrete."""
     codebook_size: int = 1024
@@ -67,22 +73,29 @@ class RAVEConfig(CodecConfig):
         for name in ("sample_rate", "channels", "latent_dim", "num_codebooks", "codebook_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.noise_channels < 0:
-            raise ValueError(f"noise_channels must be 0 or more, got {self.noise_channels}")
-        down, up = prod(self.network.ratios), prod(self.network.up_ratios)
+        for name in ("noise_channels", "gru_layers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        down, up = prod(self.encoder_network.ratios), prod(self.network.up_ratios)
         if self.up_bands not in (1, self.num_bands):
             raise ValueError(
                 f"decoder_bands must be 1 or num_bands = {self.num_bands}, got {self.up_bands}"
             )
-        if up * self.up_bands != down * self.num_bands:
+        if self.encoder_network.causal != self.network.causal:
             raise ValueError(
-                f"a frame is {down} x {self.num_bands} samples for the encoder, but {up} x "
-                f"{self.up_bands} for the decoder: change ratios, decoder_ratios or decoder_bands"
+                "encoder and decoder must both be causal or both not, got mel.network.causal="
+                f"{self.encoder_network.causal} and network.causal={self.network.causal}"
             )
-        if self.num_bands > 1 and down % 2:
+        if up * self.up_bands != self.hop_length:
             raise ValueError(
-                f"a frame must hold an even number of band values, got {down}: the bank negates "
-                "every second one, and every frame must begin alike"
+                f"a frame is {down} x {self.hop_length // down} samples for the encoder, but {up} "
+                f"x {self.up_bands} for the decoder: change ratios, decoder_ratios or decoder_bands"
+            )
+        values = self.hop_length / self.num_bands
+        if self.num_bands > 1 and values % 2:
+            raise ValueError(
+                f"a frame must hold an even number of band values, got {values:g}: the bank "
+                "negates every second one, and every frame must begin alike"
             )
 
     @property
@@ -91,9 +104,15 @@ class RAVEConfig(CodecConfig):
         return self.num_bands if self.decoder_bands is None else self.decoder_bands
 
     @property
+    def encoder_network(self) -> RAVENetworkConfig:
+        """What makes the encoder."""
+        return self.network if self.mel is None else self.mel.network
+
+    @property
     def hop_length(self) -> int:
         """Samples per latent frame."""
-        return prod(self.network.ratios) * self.num_bands
+        step = self.num_bands if self.mel is None else self.mel.hop_length
+        return prod(self.encoder_network.ratios) * step
 
     @property
     def frame_rate(self) -> float:
@@ -159,6 +178,14 @@ def rave_v2_raw(*, causal: bool = False) -> RAVEConfig:
 def rave_v3(*, causal: bool = False) -> RAVEConfig:
     """v2 with Snake activations and adaptive instance normalisation."""
     return RAVEConfig(network=RAVEv2Config(activation="snake", adain=True, causal=causal))
+
+
+def rave_hybrid(*, causal: bool = False) -> RAVEConfig:
+    """The decoder of v2 behind two recurrent layers, and an encoder of mel spectrograms."""
+    encoder = RAVEv2Config(ratios=(2, 2, 2), dilations=((1,), (1,), (1,)), causal=causal)
+    return RAVEConfig(
+        network=RAVEv2Config(causal=causal), mel=MelInputConfig(network=encoder), gru_layers=2
+    )
 
 
 def rave_discrete(*, causal: bool = False) -> RAVEConfig:

@@ -7,7 +7,7 @@ shape is checked.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from ..networks.rave_v1 import EncoderV1
 from .rave import RAVE
 from .rave_config import RAVEConfig
 
-__all__ = ["convert_published", "read_published"]
+__all__ = ["convert_published", "fits", "read_published"]
 
 WEIGHTS = (
     "weight_g",
@@ -67,25 +67,48 @@ def convert_published(state: Mapping[str, Tensor], config: RAVEConfig, path: str
         path: where they are from, for messages.
 
     Raises:
-        ValueError: a discrete or causal model, or tensors that do not fit the config.
+        ValueError: a discrete, causal or hybrid model, or tensors that do not fit the config.
     """
-    if config.regularizer == "discrete" or config.network.causal:
+    if config.regularizer == "discrete" or config.network.causal or config.mel is not None:
         raise ValueError(
-            f"{path}: discrete and causal checkpoints of the published code cannot be read: their "
-            "codebooks and padding are others"
+            f"{path}: discrete, causal and hybrid checkpoints of the published code cannot be "
+            "read: their codebooks, padding and spectrograms are others"
         )
     model = RAVE(config).eval()
+    for network, tensors, where in _parts(model, state, path):
+        for target, tensor in _matched(network, tensors, where):
+            target.copy_(tensor)
+    return model
+
+
+def fits(state: Mapping[str, Tensor], config: RAVEConfig) -> bool:
+    """Whether the tensors have the sizes that a config asks for; no memory is taken for it."""
+    with torch.device("meta"):
+        model = RAVE(config)
+    try:
+        for part in _parts(model, state, "the checkpoint"):
+            _matched(*part)
+    except ValueError:
+        return False
+    return True
+
+
+def _parts(
+    model: RAVE, state: Mapping[str, Tensor], path: str | Path
+) -> list[tuple[nn.Module, list[Tensor], str]]:
+    """The networks, the tensors for each in order, and what to call it."""
     head = _tensors(state, "encoder.encoder.")
-    if isinstance(model.encoder.network, EncoderV1):
+    if isinstance(model.encoder.network, EncoderV1) and head:
         count = model.encoder.bottleneck.expansion
         head = [*head[:-1], *head[-1].chunk(count)]  # one grouped convolution, for us one a group
-    _fill(model.encoder.network, head, f"the encoder in {path}")
     body = _tensors(state, "decoder.net.")
     heads = [_tensors(state, f"decoder.synth.branches.{n}.") for n in range(3)]
     heads += [_tensors(state, f"decoder.{name}_module.") for name in ("waveform", "noise")]
     tail = [tensor for part in heads for tensor in part]
-    _fill(model.decoder.network, body + tail, f"the decoder in {path}")
-    return model
+    return [
+        (model.encoder.network, head, f"the encoder in {path}"),
+        (model.decoder.network, body + tail, f"the decoder in {path}"),
+    ]
 
 
 def _tensors(state: Mapping[str, Tensor], prefix: str) -> list[Tensor]:
@@ -96,9 +119,8 @@ def _tensors(state: Mapping[str, Tensor], prefix: str) -> list[Tensor]:
     ]
 
 
-def _fill(network: nn.Module, tensors: Iterable[Tensor], where: str) -> None:
-    """Copy tensors into the weights of a network, in the order in which both were built."""
-    theirs = list(tensors)
+def _matched(network: nn.Module, theirs: list[Tensor], where: str) -> list[tuple[Tensor, Tensor]]:
+    """Each weight of a network and the tensor for it, in the order in which both were built."""
     ours = {
         name: value
         for name, value in network.state_dict().items()
@@ -106,6 +128,7 @@ def _fill(network: nn.Module, tensors: Iterable[Tensor], where: str) -> None:
     }
     if len(theirs) != len(ours):
         raise ValueError(f"{where} has {len(theirs)} tensors, the config asks for {len(ours)}")
+    pairs = []
     for (name, target), tensor in zip(ours.items(), theirs, strict=True):
         if name.endswith("alpha"):
             tensor = tensor.reshape(1, -1, 1)
@@ -114,4 +137,5 @@ def _fill(network: nn.Module, tensors: Iterable[Tensor], where: str) -> None:
                 f"{where} does not fit the config: {name} must be {tuple(target.shape)}, "
                 f"got {tuple(tensor.shape)}"
             )
-        target.copy_(tensor)
+        pairs.append((target, tensor))
+    return pairs

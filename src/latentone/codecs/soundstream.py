@@ -19,9 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.seanet import SEANetConfig, SoundStreamNetConfig
+from ..nn.streaming import Streamable
 from .base import CodecOutput
 from .encodec import EnCodec
 from .encodec_config import EnCodecConfig
+from .streaming import Around
 
 __all__ = ["SoundStream", "SoundStreamConfig"]
 
@@ -59,7 +61,7 @@ class FiLM(nn.Module):
 
     def forward(self, x: Tensor, switch: Tensor) -> Tensor:
         """Modulate `(B, D, F)` by a switch `(B,)`, or `(B, F)` where it changes in time."""
-        switch = switch.to(x.dtype).reshape(len(x), 1, 1, -1)
+        switch = switch.to(x.dtype).reshape(x.shape[0], 1, 1, -1)
         scale, shift = torch.lerp(self.off[..., None], self.on[..., None], switch).unbind(1)
         return (1 + scale) * x + shift
 
@@ -103,6 +105,9 @@ class SoundStream(EnCodec):
         switched: Tensor = self.film(latents, denoise)
         return switched
 
+    def _conditioned(self, latents: Tensor) -> Tensor:
+        return self.switch(latents)
+
     def decode(
         self,
         latents: Tensor,
@@ -124,6 +129,10 @@ class SoundStream(EnCodec):
         conditions = dict(conditions or {})
         latents = self.switch(latents, conditions.pop("denoise", None))
         return super().decode(latents, conditions, gain, rng)
+
+    def decoder_stream(self) -> Streamable:
+        """`decode` as a stream, the switch off."""
+        return Around(super().decoder_stream(), before=self.switch)
 
     def forward(self, batch: dict[str, Any]) -> CodecOutput:
         """One pass over crops `x (B, C, T)`; in training codebooks learn.

@@ -9,7 +9,9 @@ not be undone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import pi
 from typing import Any
 
 import torch
@@ -17,10 +19,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..audio import AudioSource
-from ..dsp.instantaneous import from_instantaneous, to_instantaneous
+from ..dsp.instantaneous import (
+    from_instantaneous,
+    instantaneous_frequency,
+    integrate_frequency,
+    to_instantaneous,
+)
 from ..dsp.stft import STFT
 from ..spec import LatentSpec
 from .base import Codec, CodecConfig, CodecOutput
+from .long import Streams
+from .long_decode import decode_windows, latent_pieces
 
 __all__ = ["SpectrumCodec", "SpectrumConfig"]
 
@@ -146,6 +155,47 @@ class SpectrumCodec(Codec):
         spectra = from_instantaneous(magnitude, frequency / config.frequency_scale, config.floor)
         spectra = F.pad(spectra, (0, 0, int(config.drop_dc), 0))
         return self.stft.inverse(spectra, self.num_samples(latents.shape[-1]))[:, None]
+
+    @property
+    def decode_obstacle(self) -> None:
+        """None: `decode_long` carries the phase that instantaneous frequencies add up to."""
+        return None
+
+    def decode_long(
+        self,
+        pieces: Iterable[Streams],
+        num_frames: int,
+        chunk_frames: int,
+        rng: torch.Generator | None = None,
+    ) -> Iterator[Tensor]:
+        """Decode by windows around the phase at their first frame; see `Codec.decode_long`."""
+        for y in decode_windows(
+            self._decode_phases,
+            self._phases(latent_pieces(self, pieces, chunk_frames)),
+            num_frames,
+            context=self.context,
+            hop=self.config.hop_length,
+        ):
+            yield y[0]
+
+    def _phases(self, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
+        """Put phases in place of instantaneous frequencies, each piece on from the last."""
+        before: Tensor | None = None  # half turns of the last frame
+        for latents in pieces:
+            magnitude, frequency = latents.chunk(2, dim=1)
+            turns = frequency / self.config.frequency_scale
+            if before is None:
+                phase = integrate_frequency(turns)
+            else:
+                phase = integrate_frequency(torch.cat([before, turns], dim=-1))[..., 1:]
+            before = phase[..., -1:] / pi
+            yield torch.cat([magnitude, phase], dim=1)
+
+    def _decode_phases(self, latents: Tensor, first: int) -> Tensor:
+        """Decode a window whose second half of channels are phases."""
+        magnitude, phase = latents.chunk(2, dim=1)
+        frequency = instantaneous_frequency(phase) * self.config.frequency_scale
+        return self.decode(torch.cat([magnitude, frequency], dim=1))
 
     def forward(self, batch: dict[str, Any]) -> CodecOutput:
         """Nothing to learn: no losses."""

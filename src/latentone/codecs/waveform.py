@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..audio import AudioSource
+from ..nn.streaming import Streamable
 from .base import Codec, CodecConfig, CodecOutput
+from .streaming import Around
 
 __all__ = ["IdentityWaveform", "IdentityWaveformConfig", "MuLawWaveform", "MuLawWaveformConfig"]
 
@@ -66,6 +68,10 @@ class _Waveform(Codec):
     def context(self) -> int:
         return 0
 
+    @property
+    def decode_context(self) -> int:
+        return 0
+
     def num_frames(self, num_samples: int) -> int:
         return num_samples
 
@@ -74,6 +80,12 @@ class _Waveform(Codec):
 
     def encode_path(self) -> tuple[Any, list[nn.Module]]:
         return self.config, []
+
+    def encoder_stream(self) -> Streamable:
+        return Around(after=self.encode)
+
+    def decoder_stream(self) -> Streamable:
+        return Around(after=self.decode)
 
     def forward(self, batch: dict[str, Any]) -> CodecOutput:
         """Nothing to learn: no losses."""

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from ..systems.card import SystemCard
     from ..training.recipe import Recipe
 
-__all__ = ["load_card", "load_recipe", "system_names"]
+__all__ = ["codec_parameters", "load_card", "load_recipe", "system_names", "trained_stages"]
+
+STAGES = {"codec": "codec (step 1)", "generator": "generator (step 3)", "embedding": "embedding"}
 
 
 def system_names() -> list[str]:
@@ -51,3 +53,28 @@ def load_recipe(name: str, size: str) -> Recipe:
     if size not in recipes:
         raise ValueError(f"{name} has no size {size!r}; it has {', '.join(recipes)}")
     return recipes[size]()
+
+
+def trained_stages(name: str) -> tuple[str, ...]:
+    """What the recipes of a system train, with its step, in the order of the steps.
+
+    Raises:
+        ValueError: no such system.
+    """
+    recipes = [make() for make in _load(name).RECIPES.values()]
+    found = {stage for recipe in recipes for stage in STAGES if getattr(recipe, stage) is not None}
+    return tuple(text for stage, text in STAGES.items() if stage in found)
+
+
+def codec_parameters(recipe: Recipe) -> int | None:
+    """Parameters of the codec that a recipe trains, 0 where it has none; None without a codec.
+
+    It is built without memory for its weights.
+    """
+    if recipe.codec is None:
+        return None
+    import torch
+
+    with torch.device("meta"):
+        codec = recipe.codec.task.build().model
+    return sum(p.numel() for p in codec.parameters())

@@ -7,6 +7,7 @@ encoder streams without delay and the whole delay of the bank is the decoder's.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from torch.nn import functional as F
 
 from ..dsp.pqmf import PQMF
 from ..nn.bottlenecks import Bottleneck
-from ..nn.conv import Conv1d, ConvTranspose1d
+from .rave_mel import LatentGRU, MelFront
+from .rave_reach import Span, front_reach, reach, synthesis_reach
 
 __all__ = ["RAVEDecoder", "RAVEEncoder"]
 
@@ -26,12 +28,12 @@ class RAVEEncoder(nn.Module):
     Streams when causal, by multiples of `chunk = hop_length` samples, without delay.
 
     Args:
-        bank: the filter bank.
-        network: bands to what the bottleneck takes.
+        front: what the network hears of the audio: a filter bank, or a mel spectrogram.
+        network: its frames to what the bottleneck takes.
         bottleneck: gives the latents.
         channels: audio channels C.
         hop_length: samples per frame.
-        causal: whether bank and network are.
+        causal: whether front and network are.
     """
 
     chunk: int
@@ -39,7 +41,7 @@ class RAVEEncoder(nn.Module):
 
     def __init__(
         self,
-        bank: PQMF,
+        front: PQMF | MelFront,
         network: nn.Module,
         bottleneck: Bottleneck,
         *,
@@ -48,7 +50,7 @@ class RAVEEncoder(nn.Module):
         causal: bool,
     ) -> None:
         super().__init__()
-        self.bank, self.network, self.bottleneck = bank, network, bottleneck
+        self.front, self.network, self.bottleneck = front, network, bottleneck
         self.channels, self.hop_length = channels, hop_length
         if causal:  # without these, it is no `Streamable`
             self.chunk, self.latency = hop_length, 0
@@ -58,7 +60,7 @@ class RAVEEncoder(nn.Module):
 
     def hidden(self, x: Tensor) -> Tensor:
         """What the bottleneck takes; silence completes the last frame."""
-        hidden: Tensor = self.network(self.bank(F.pad(x, (0, -x.shape[-1] % self.hop_length))))
+        hidden: Tensor = self.network(self.front(F.pad(x, (0, -x.shape[-1] % self.hop_length))))
         return hidden
 
     def initial_state(self, batch: int) -> list[Tensor]:
@@ -68,7 +70,7 @@ class RAVEEncoder(nn.Module):
             ValueError: the network is not causal.
         """
         network: Any = self.network
-        return network.initial_state(batch) + self.bank.initial_state(batch, self.channels)
+        return network.initial_state(batch) + self.front.initial_state(batch, self.channels)
 
     def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Consume a multiple of `chunk` samples.
@@ -80,19 +82,19 @@ class RAVEEncoder(nn.Module):
             raise ValueError(f"a step takes a multiple of {self.chunk}, got {x.shape[-1]}")
         network: Any = self.network
         count = network.num_states
-        bands, bank_state = self.bank.step(x, state[count:])
-        hidden, network_state = network.step(bands, state[:count])
-        return self.bottleneck.encode(hidden), network_state + bank_state
+        heard, front_state = self.front.step(x, state[count:])
+        hidden, network_state = network.step(heard, state[:count])
+        return self.bottleneck.encode(hidden), network_state + front_state
+
+    def reach(self, frames: Span) -> Span:
+        """The first and the last sample that take part in frames `(first, last)`."""
+        return front_reach(self.front, reach(self.network, frames))
 
     @property
     def context(self) -> int:
-        """Frames on either side that take part in a frame, or a few more."""
-        reach, position = self.bank.num_taps, self.bank.num_bands
-        for layer in self.network.modules():
-            if isinstance(layer, Conv1d):
-                reach += (layer.padding + layer.stride - 1) * position
-                position *= layer.stride
-        return -(-reach // self.hop_length)
+        """Frames on either side whose samples take part in a frame."""
+        first, last = self.reach((0, 0))
+        return max(-(first // self.hop_length), last // self.hop_length)
 
 
 class RAVEDecoder(nn.Module):
@@ -105,6 +107,7 @@ class RAVEDecoder(nn.Module):
     Args:
         bank: the filter bank.
         network: latents, and noise channels, to bands.
+        recurrent: what they pass first, or None.
         noise_channels: channels of white noise beside the latents.
         channels: audio channels C.
         hop_length: samples per frame.
@@ -118,6 +121,7 @@ class RAVEDecoder(nn.Module):
         self,
         bank: PQMF,
         network: nn.Module,
+        recurrent: LatentGRU | None = None,
         *,
         noise_channels: int,
         channels: int,
@@ -125,7 +129,8 @@ class RAVEDecoder(nn.Module):
         causal: bool,
     ) -> None:
         super().__init__()
-        self.bank, self.network, self.noise_channels = bank, network, noise_channels
+        self.bank, self.network, self.recurrent = bank, network, recurrent
+        self.noise_channels = noise_channels
         self.channels, self.hop_length, self.causal = channels, hop_length, causal
         self.noisy = True
         """False silences the noise branch and the noise channels: no chance is left."""
@@ -133,16 +138,20 @@ class RAVEDecoder(nn.Module):
             self.chunk, self.latency = 1, bank.inverse_latency
 
     def forward(self, latents: Tensor, rng: torch.Generator | None = None) -> Tensor:
-        frames = latents.shape[-1]
+        return self.sound(self.heard(latents, rng), rng)
+
+    def sound(self, heard: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """Audio of what `heard` gives, `(B, D + N, F)`."""
+        frames = heard.shape[-1]
         if self.causal and self.latency:
             more = -(-self.latency // self.hop_length)
-            latents = torch.cat([latents, latents[..., -1:].expand(-1, -1, more)], dim=-1)
-        y = self.bank.inverse(self.bands(latents, rng))
+            heard = torch.cat([heard, heard[..., -1:].expand(-1, -1, more)], dim=-1)
+        y = self.bank.inverse(self.network(heard, rng, self.noisy))
         return y[..., : frames * self.hop_length]
 
     def bands(self, latents: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """What the filter bank joins, `(B, C * num_bands, F * hop_length / num_bands)`."""
-        bands: Tensor = self.network(self._with_noise(latents, rng), rng, self.noisy)
+        bands: Tensor = self.network(self.heard(latents, rng), rng, self.noisy)
         return bands
 
     def initial_state(self, batch: int) -> list[Tensor]:
@@ -152,31 +161,52 @@ class RAVEDecoder(nn.Module):
             ValueError: the network is not causal.
         """
         network: Any = self.network
-        return network.initial_state(batch) + self.bank.inverse_initial_state(batch, self.channels)
+        state: list[Tensor] = network.initial_state(batch)
+        state += self.bank.inverse_initial_state(batch, self.channels)
+        return state if self.recurrent is None else state + self.recurrent.initial_state(batch)
 
     def step(self, latents: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Samples of some frames, `latency` samples late."""
         network: Any = self.network
         count = network.num_states
-        latents = self._with_noise(latents, None)
-        bands, network_state = network.step(latents, state[:count], self.noisy)
+        heard, recurrent = self.with_noise(latents, None), list[Tensor]()
+        if self.recurrent is not None:
+            heard, recurrent = self.recurrent.step(heard, state[-1:])
+            state = state[:-1]
+        bands, network_state = network.step(heard, state[:count], self.noisy)
         y, bank_state = self.bank.inverse_step(bands, state[count:])
-        return y, network_state + bank_state
+        return y, network_state + bank_state + recurrent
+
+    def reach(self, samples: Span) -> Span:
+        """The first and the last frame that take part in samples, the recurrent past aside."""
+        return reach(self.network, synthesis_reach(self.bank, samples))
 
     @property
     def context(self) -> int:
-        """Frames on either side that take part in the sound of a frame, or a few more."""
-        reach, step = 1.0 + self.bank.num_taps / self.hop_length, 1.0
-        for layer in self.network.modules():
-            if isinstance(layer, Conv1d):
-                reach += (layer.padding + layer.stride - 1) * step
-                step *= layer.stride
-            elif isinstance(layer, ConvTranspose1d):
-                reach += (1 + layer.surplus / layer.stride) * step
-                step /= layer.stride
-        return int(reach) + 1
+        """Frames on either side that take part in a frame's sound, the recurrent past aside."""
+        first, last = self.reach((0, self.hop_length - 1))
+        return max(-first, last)
 
-    def _with_noise(self, latents: Tensor, rng: torch.Generator | None) -> Tensor:
+    def heard(self, latents: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """What the network hears of latents `(B, D, F)`: with noise, and through the recurrence."""
+        heard = self.with_noise(latents, rng)
+        if self.recurrent is not None:
+            heard = self.recurrent(heard)
+        return heard
+
+    def heard_long(
+        self, pieces: Iterable[Tensor], rng: torch.Generator | None = None
+    ) -> Iterator[Tensor]:
+        """`heard` of consecutive pieces `(1, D, n)`, each from where the last one ended."""
+        state = [] if self.recurrent is None else self.recurrent.initial_state(1)
+        for latents in pieces:
+            heard = self.with_noise(latents, rng)
+            if self.recurrent is not None:
+                heard, state = self.recurrent.step(heard, state)
+            yield heard
+
+    def with_noise(self, latents: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """Latents `(B, D, F)`, and below them the noise channels, where there are some."""
         if not self.noise_channels:
             return latents
         shape = (latents.shape[0], self.noise_channels, latents.shape[-1])

@@ -25,7 +25,8 @@ class AdaptiveInstanceNorm(nn.Module):
 
     The identity until statistics of a source and of a target are known, and in training mode
     always; from then on `(x - source mean) / source deviation * target deviation + target mean`.
-    Pointwise in time, so it streams.
+    Pointwise in time, so it streams. While it learns a target it is the identity; while it learns a
+    source it moves already, since layers behind must learn what they will hear.
 
     Shape:
         - `(B, channels, T)` to the same.
@@ -46,7 +47,8 @@ class AdaptiveInstanceNorm(nn.Module):
             return x
         if self.learning is not None:
             self._learn(0 if self.learning == "source" else 1, x)
-            return x
+            if self.learning == "target":
+                return x
         # Tensors decide, so that the layer can be exported: both choices are cheap.
         (from_mean, from_std), (to_mean, to_std) = self.statistics.to(x.dtype)[..., None]
         moved = (x - from_mean) / (from_std + EPSILON) * to_std + to_mean
@@ -66,7 +68,8 @@ class AdaptiveInstanceNorm(nn.Module):
 def exchange_statistics(model: nn.Module, role: Role) -> Iterator[None]:
     """While it lasts, every such layer of `model` learns the source, or target, from what it hears.
 
-    The model must be in eval mode; run examples through it inside the `with`.
+    The model must be in eval mode; run examples through it inside the `with`, of the target first:
+    what layers behind another hear of the source is what that one has made like the target.
     """
     layers = [m for m in model.modules() if isinstance(m, AdaptiveInstanceNorm)]
     if not layers:

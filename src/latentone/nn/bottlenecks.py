@@ -50,6 +50,8 @@ class Bottleneck(nn.Module):
 
     expansion = 1
     """Channels that the encoder must give for each latent channel."""
+    has_prior = False
+    """Whether something pulls the latents to a distribution that `sample` draws from."""
 
     def encode(self, hidden: Tensor) -> Tensor:
         """Latents `(B, D, F)` of the encoder's `(B, expansion * D, F)`, without chance."""
@@ -89,10 +91,16 @@ class KLBottleneck(Bottleneck):
     """
 
     expansion = 2
+    has_prior = True
 
     def encode(self, hidden: Tensor) -> Tensor:
         """The means."""
         return hidden.chunk(2, dim=1)[0]
+
+    def distribution(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and standard deviations `(B, D, F)` in float32."""
+        mean, scale = hidden.float().chunk(2, dim=1)
+        return mean, F.softplus(scale) + SMALLEST_STD
 
     def forward(self, hidden: Tensor, rng: torch.Generator | None = None) -> Bottlenecked:
         """Draw latents when training, take the means when not.
@@ -101,8 +109,7 @@ class KLBottleneck(Bottleneck):
         `active`, the number of channels with at least 0.01 nats per frame.
         """
         with torch.autocast(hidden.device.type, enabled=False):
-            mean, scale = hidden.float().chunk(2, dim=1)
-            std = F.softplus(scale) + SMALLEST_STD
+            mean, std = self.distribution(hidden)
             per_channel = normal_kl(mean, std).mean(dim=(0, 2))
             latents = mean + std * _normal(mean, rng) if self.training else mean
         metrics = {
@@ -119,6 +126,8 @@ class KLBottleneck(Bottleneck):
 
 class MMDBottleneck(Bottleneck):
     """Free latents whose distribution over frames is compared to the standard normal one."""
+
+    has_prior = True
 
     def forward(self, hidden: Tensor, rng: torch.Generator | None = None) -> Bottlenecked:
         """The loss `mmd` compares the batch's frames with as many normal vectors.
@@ -141,6 +150,8 @@ class MMDBottleneck(Bottleneck):
 
 class SphereBottleneck(Bottleneck):
     """Frames as directions: latents of length 1."""
+
+    has_prior = True
 
     def encode(self, hidden: Tensor) -> Tensor:
         """`z / |z|` over the channels."""

@@ -2,6 +2,8 @@
 
 Mentzer et al., "Finite Scalar Quantization: VQ-VAE Made Simple", 2023; the bound reaches a little
 beyond the outer levels, as in vector-quantize-pytorch, so that they are rounded to with certainty.
+Noise in place of rounding: Parker et al., "Scaling Transformers for Low-Bitrate High-Quality Speech
+Coding", 2024.
 """
 
 from __future__ import annotations
@@ -26,9 +28,12 @@ class FSQ(nn.Module):
         levels: of each scalar, at least 2.
         dim: latent channels D; linear projections lead to the scalars and back where D is not
             their number.
+        noise_dropout: probability in training that a scalar is not rounded, but moved by uniform
+            noise as wide as a step: the decoder hears what lies between the levels, and nothing
+            changes in evaluation.
 
     Raises:
-        ValueError: a scalar with less than two levels.
+        ValueError: a scalar with less than two levels, or no probability.
     """
 
     half_range: Tensor
@@ -36,8 +41,13 @@ class FSQ(nn.Module):
     width: Tensor
     basis: Tensor
 
-    def __init__(self, levels: Sequence[int], dim: int | None = None) -> None:
+    def __init__(
+        self, levels: Sequence[int], dim: int | None = None, *, noise_dropout: float = 0.0
+    ) -> None:
         super().__init__()
+        if not 0 <= noise_dropout <= 1:
+            raise ValueError(f"noise_dropout must be in [0, 1], got {noise_dropout}")
+        self.noise_dropout = noise_dropout
         self.levels = tuple(levels)
         if not self.levels or min(self.levels) < 2:
             raise ValueError(f"levels must be 2 or more for each scalar, got {self.levels}")
@@ -86,20 +96,34 @@ class FSQ(nn.Module):
         return latents.transpose(1, 2)
 
     def forward(self, latents: Tensor, rng: torch.Generator | None = None) -> Quantized:
-        """Quantise; gradients pass the rounding, not the bound. Nothing is random here."""
+        """Quantise; gradients pass the rounding, not the bound.
+
+        Args:
+            latents: `(B, D, F)`.
+            rng: decides the noise in training, where there is some; codes are always the levels.
+        """
         with torch.autocast(latents.device.type, enabled=False):
             bounded = self.bound(self.into(latents.float().transpose(1, 2)))
             rounded = bounded.detach().round()
             codes = self._index(rounded)
+            heard = rounded
             if self.training:
                 self.use.update(*sum_over_ranks([self.use.count(codes)]))
-            passed = self.out(pass_straight(bounded, rounded) / self.width).transpose(1, 2)
+                if self.noise_dropout:
+                    heard = self._disturb(bounded.detach(), rounded, rng)
+            passed = self.out(pass_straight(bounded, heard) / self.width).transpose(1, 2)
             return Quantized(passed, codes, {}, self.use.health())
 
     def surrogate(self, latents: Tensor) -> Tensor:
         """The smooth function whose gradient `forward` has."""
         smooth: Tensor = self.out(self.bound(self.into(latents.transpose(1, 2))) / self.width)
         return smooth.transpose(1, 2)
+
+    def _disturb(self, bounded: Tensor, rounded: Tensor, rng: torch.Generator | None) -> Tensor:
+        """Some scalars with noise in [-1/2, 1/2), the width of a rounding error, in its place."""
+        device = bounded.device if rng is None else rng.device
+        draws = torch.rand((2, *bounded.shape), generator=rng, device=device).to(bounded.device)
+        return torch.where(draws[0] < self.noise_dropout, bounded + draws[1] - 0.5, rounded)
 
     def _index(self, rounded: Tensor) -> Tensor:
         digits = rounded.long() + self.width

@@ -11,7 +11,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .quantizer import Quantized, Quantizer, check_rows
+from .quantizer import Quantized, Quantizer, check_rows, draw_choice
+from .residual import ResidualVQ
 
 __all__ = ["GroupedVQ"]
 
@@ -23,19 +24,30 @@ class GroupedVQ(nn.Module):
     are the first codebooks of both. So the first rows are the coarse ones, as in a plain chain.
 
     Args:
-        groups: the quantisers, with as many code rows each, all of which are always heard.
+        groups: the quantisers, with as many code rows each.
+        choices: of how many code rows of each group are heard in training, drawn for all groups
+            together (quantiser dropout); always all when empty. For groups that are `ResidualVQ`.
 
     Raises:
-        ValueError: no groups, or of different depth.
+        ValueError: no groups, or of different depth; choices that they do not have, or groups
+            that draw their own.
     """
 
-    def __init__(self, groups: Sequence[nn.Module]) -> None:
+    def __init__(self, groups: Sequence[nn.Module], *, choices: Sequence[int] = ()) -> None:
         super().__init__()
         self.groups = nn.ModuleList(groups)
         depths = {len(cast(Quantizer, group).vocab) for group in groups}
         if len(depths) != 1:
             raise ValueError(f"expected groups of as many code rows each, got {sorted(depths)}")
         (self.depth,) = depths
+        self.choices = tuple(check_rows(choice, self.depth) for choice in choices)
+        if self.choices and not all(isinstance(group, ResidualVQ) for group in groups):
+            raise ValueError("choices of depth take groups that are ResidualVQ")
+        if any(len(getattr(group, "choices", ())) > 1 for group in groups):
+            raise ValueError(
+                "groups that each draw how many codebooks are heard would differ in depth: give "
+                "`choices` to GroupedVQ"
+            )
 
     @property
     def vocab(self) -> tuple[int, ...]:
@@ -67,8 +79,14 @@ class GroupedVQ(nn.Module):
         return torch.cat(parts, dim=1)
 
     def forward(self, latents: Tensor, rng: torch.Generator | None = None) -> Quantized:
-        """Quantise; losses and metrics are means over the groups, `restarted` is a sum."""
-        found = [group(part, rng) for group, part in self._share(latents)]
+        """Quantise; losses and metrics are means over the groups, `restarted` is a sum.
+
+        Args:
+            latents: `(B, D, F)`.
+            rng: decides the depth, and all chance of the groups.
+        """
+        heard = (draw_choice(self.choices, rng),) if self.training and self.choices else ()
+        found = [group(part, rng, *heard) for group, part in self._share(latents)]
         codes = torch.stack([one.codes for one in found], dim=2).flatten(1, 2)
         losses = _mean([one.losses for one in found])
         metrics = _mean([one.metrics for one in found])

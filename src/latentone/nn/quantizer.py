@@ -13,6 +13,7 @@ __all__ = [
     "Quantized",
     "Quantizer",
     "check_rows",
+    "draw_choice",
     "pass_straight",
     "rank_and_world",
     "sum_over_ranks",
@@ -73,6 +74,12 @@ def check_rows(count: int | None, available: int) -> int:
     if not 1 <= count <= available:
         raise ValueError(f"expected 1 to {available} codebooks, got {count}")
     return count
+
+
+def draw_choice(choices: Sequence[int], rng: torch.Generator | None) -> int:
+    """One of the numbers, all equally likely."""
+    device = None if rng is None else rng.device
+    return choices[int(torch.randint(len(choices), (), generator=rng, device=device))]
 
 
 def pass_straight(latents: Tensor, quantized: Tensor) -> Tensor:

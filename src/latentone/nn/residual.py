@@ -15,7 +15,14 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from .quantize import EMACodebook
-from .quantizer import Quantized, check_rows, pass_straight, rank_and_world, sum_over_ranks
+from .quantizer import (
+    Quantized,
+    check_rows,
+    draw_choice,
+    pass_straight,
+    rank_and_world,
+    sum_over_ranks,
+)
 
 __all__ = ["ResidualVQ"]
 
@@ -84,22 +91,33 @@ class ResidualVQ(nn.Module):
             total = total + codebook.decode(row)
         return total.transpose(1, 2)
 
-    def forward(self, latents: Tensor, rng: torch.Generator | None = None) -> Quantized:
+    def forward(
+        self,
+        latents: Tensor,
+        rng: torch.Generator | None = None,
+        num_codebooks: int | None = None,
+    ) -> Quantized:
         """Quantise, and in training mode learn from the batch.
 
         Args:
             latents: `(B, D, F)`; computed on in float32 whatever autocast says.
             rng: decides the number of codebooks, the k-means start and the restarts.
+            num_codebooks: how many are heard; None draws in training, and takes all otherwise.
+
+        Raises:
+            ValueError: there are not that many.
         """
         with torch.autocast(latents.device.type, enabled=False):
-            return self._forward(latents.float(), rng)
+            return self._forward(latents.float(), rng, num_codebooks)
 
-    def _forward(self, latents: Tensor, rng: torch.Generator | None) -> Quantized:
+    def _forward(
+        self, latents: Tensor, rng: torch.Generator | None, num_codebooks: int | None
+    ) -> Quantized:
         batch, dim, frames = latents.shape
-        heard = len(self._first())
+        heard = len(self._first(num_codebooks))
         restarted = latents.new_zeros(())
         if self.training:
-            heard = self._draw_choice(rng)
+            heard = draw_choice(self.choices, rng) if num_codebooks is None else heard
             flat = _rows(latents.detach())
             if not all(bool(codebook.inited) for codebook in self._first()):
                 self._start(flat, rng)
@@ -126,11 +144,6 @@ class ResidualVQ(nn.Module):
     def _first(self, count: int | None = None) -> list[EMACodebook]:
         chain = cast(list[EMACodebook], list(self.codebooks))
         return chain[: check_rows(count, len(chain))]
-
-    def _draw_choice(self, rng: torch.Generator | None) -> int:
-        device = None if rng is None else rng.device
-        draw = torch.randint(len(self.choices), (), generator=rng, device=device)
-        return self.choices[int(draw)]
 
     @torch.no_grad()
     def _start(self, rows: Tensor, rng: torch.Generator | None) -> None:

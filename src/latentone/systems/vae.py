@@ -2,7 +2,7 @@
 
 Kingma and Welling, "Auto-Encoding Variational Bayes", 2013 (https://arxiv.org/abs/1312.6114);
 `mmd` is the Wasserstein autoencoder of Tolstikhin et al., 2017 (https://arxiv.org/abs/1711.01558),
-with RAVE's kernel. `Autoencoder.sample` draws from the prior.
+with RAVE's kernel. `Autoencoder.sample_prior` draws from it.
 
 Differs from the papers: convolutional networks of EnCodec, spectral losses in place of a
 likelihood, so the weight of the KL divergence is a choice and not 1; all sizes are ours.

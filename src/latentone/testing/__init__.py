@@ -4,12 +4,14 @@ Call them in the tests of a new one; they raise `AssertionError` with what is wr
 """
 
 from .codecs import verify_codec
+from .export import verify_export
 from .generators import verify_generator
 from .quantizers import verify_quantizer, verify_quantizer_on_ranks
 from .streaming import verify_streaming
 
 __all__ = [
     "verify_codec",
+    "verify_export",
     "verify_generator",
     "verify_quantizer",
     "verify_quantizer_on_ranks",

@@ -27,7 +27,8 @@ def verify_codec(
 
     Exact lengths for every T, batch == single, ragged == single, determinism, inputs left
     untouched, `gain` a pure function, specs that describe the streams, `encode_long` == `streams`,
-    saved == loaded with the same fingerprint, and a training pass of the right shapes.
+    `decode_long` == `decode`, saved == loaded with the same fingerprint, and a training pass of the
+    right shapes.
 
     Args:
         codec: in eval mode.
@@ -142,6 +143,21 @@ def _verify_long(codec: Codec, x: Tensor) -> None:
         require(
             equal.float().mean().item() > 0.99, f"encode_long: stream {name} differs from `streams`"
         )
+    y, other = (
+        codec.decode_streams(whole, rng=torch.Generator().manual_seed(seed))[0] for seed in (0, 1)
+    )
+    frames, given = codec.num_frames(x.shape[-1]), {name: z[0] for name, z in whole.items()}
+    made = list(
+        codec.decode_long([given], frames, -(-frames // 3), torch.Generator().manual_seed(0))
+    )
+    require(
+        (len(pieces) == 1 or codec.chunkable) and (len(made) == 1 or codec.decode_chunkable),
+        "a codec that works in pieces names an obstacle",
+    )
+    joined = torch.cat(made, dim=-1)
+    require(joined.shape == y.shape, "decode_long gives another shape than `decode`")
+    if torch.equal(y, other):  # else chance decides, which pieces may draw otherwise
+        require_close(joined, y, 1e-4, "decode_long differs from `decode`")
 
 
 def _verify_saved(codec: Codec, x: Tensor) -> None:
@@ -168,5 +184,8 @@ def _verify_forward(codec: Codec, x: Tensor) -> None:
     for name, loss in output.losses.items():
         require(loss.dim() == 0 and bool(loss.isfinite()), f"loss {name} is no finite scalar")
     if output.reconstruction is not None:
-        require(output.reconstruction.shape == x.shape, "reconstruction has another shape than x")
+        shape = codec.target(x).shape
+        require(
+            output.reconstruction.shape == shape, "reconstruction has another shape than its target"
+        )
     require(codec.fingerprint() == before, "training a copy changed the codec")

@@ -20,7 +20,7 @@ from ..networks.transformer import TransformerConfig
 from ..spec import LatentSpec
 from .memory import Footprint, footprint
 from .recipe import Recipe, Stage, TrainConfig
-from .tasks.codec import CodecTaskConfig
+from .tasks.codec import CodecTask, CodecTaskConfig
 from .tasks.language_model import LanguageModelConfig
 
 __all__ = ["MACHINES", "Limits", "MachineName", "fit_stage", "fit_to_machine"]
@@ -141,7 +141,7 @@ def _codec_footprint(config: CodecTaskConfig, crop_seconds: float) -> tuple[Foot
     task = replace(config, **worst).build()
     source = task.codec.source
     judge = task.discriminator
-    least = (1 if judge is None else judge.config.min_samples) / source.sample_rate
+    least = _shortest(task, 1 if judge is None else judge.config.min_samples) / source.sample_rate
     seconds = min(crop_seconds, max(COUNTED_SECONDS, least))
     samples = round(seconds * source.sample_rate)
     x = 0.1 * torch.randn(1, source.channels, samples)
@@ -149,6 +149,21 @@ def _codec_footprint(config: CodecTaskConfig, crop_seconds: float) -> tuple[Foot
     torch.random.set_rng_state(state)
     each = round(found.item_bytes * crop_seconds / seconds)
     return Footprint(state_bytes=found.state_bytes, item_bytes=each), least
+
+
+def _shortest(task: CodecTask, heard: int) -> int:
+    """Samples of the shortest excerpt of which losses compare at least so many."""
+    if not task.config.inner_losses:
+        return heard
+    hop, samples = task.codec.num_samples(1), heard
+    while True:
+        try:
+            inner = task.codec.inner(samples)  # type: ignore[operator]
+        except ValueError:
+            inner = slice(0, 0)
+        if inner.stop - inner.start >= heard:
+            return samples
+        samples += hop
 
 
 def _generator_footprint(stage: Stage, codec_config: CodecTaskConfig) -> Footprint | None:
