@@ -88,6 +88,7 @@ def _restart(rank, folder, quantizer, latents):
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2
     )
+    quantizer = copy.deepcopy(quantizer)  # what comes from another process is shared memory
     quantizer(latents[rank : rank + 1], torch.Generator().manual_seed(rank))
     torch.save(quantizer.codebooks[0].detach(), f"{folder}/{rank}.pt")
     distributed.destroy_process_group()

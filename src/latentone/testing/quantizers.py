@@ -221,7 +221,9 @@ def verify_quantizer_on_ranks(
     output = _learn(alone, latents, torch.Generator().manual_seed(seed))
     with tempfile.TemporaryDirectory() as folder:
         args = (folder, started, quantizer, latents, steps)
-        multiprocessing.start_processes(_on_rank, args, nprocs=2, start_method="fork")
+        # A plain fork would hang where this process has run products on several threads.
+        multiprocessing.set_forkserver_preload([__name__])
+        multiprocessing.start_processes(_on_rank, args, nprocs=2, start_method="forkserver")
         ranks = [torch.load(f"{folder}/{rank}.pt") for rank in (0, 1)]
     for mine, other in zip(*ranks, strict=True):
         apart = [name for name in mine if not torch.equal(mine[name], other[name])]
@@ -240,6 +242,7 @@ def _on_rank(
         "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2
     )
     states = []
+    started = copy.deepcopy(started)  # what comes from another process is shared memory
     _learn(started, latents.chunk(2)[rank], torch.Generator().manual_seed(rank))
     states.append(_state(started))
     fresh = copy.deepcopy(fresh).train()
