@@ -25,9 +25,10 @@ from latentone.codecs.base import Codec
 from latentone.codecs.rave_config import rave_low_latency
 from latentone.commands.play import table
 from latentone.dsp.pqmf import PQMF
-from latentone.live import LiveCodec, measure_blocks, one_thread
+from latentone.live import LiveCodec, measure_blocks
 from latentone.nn.conv import Conv1d, ConvTranspose1d
 from latentone.nn.lstm import ResidualLSTM
+from latentone.processes import one_thread
 
 CODECS: dict[str, tuple[Callable[[], Codec], tuple[int, ...]]] = {
     "RAVE low_latency": (lambda: RAVE(rave_low_latency()), (128, 256, 512)),

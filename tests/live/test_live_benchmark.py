@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from latentone.codecs import IdentityWaveform, IdentityWaveformConfig
-from latentone.live import measure_blocks, one_thread
+from latentone.live import measure_blocks
 from latentone.live.benchmark import summarise
+from latentone.processes import one_thread
 
 
 def test_statistics_of_known_times():

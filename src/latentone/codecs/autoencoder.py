@@ -161,18 +161,8 @@ class Autoencoder(Codec):
         return y
 
     @property
-    def has_prior(self) -> bool:
-        return self.quantizer is None and self.encoder.bottleneck.has_prior
-
-    @torch.no_grad()
-    def sample_prior(
-        self, num_frames: int, *, batch: int = 1, rng: torch.Generator | None = None
-    ) -> Tensor:
-        """Draw latents `(B, D, F)` from the bottleneck's prior; see `Codec.sample_prior`."""
-        if not self.has_prior:
-            return super().sample_prior(num_frames, batch=batch, rng=rng)
-        like = next(self.decoder.parameters()).new_empty(batch, self.latent_dim, num_frames)
-        return self.encoder.bottleneck.sample(like, rng)
+    def prior(self) -> Bottleneck | None:
+        return self.encoder.bottleneck if self.quantizer is None else None
 
     def forward(self, batch: dict[str, Any]) -> CodecOutput:
         """One pass over crops `x (B, C, T)`; `rng` in the batch, if present, decides all chance.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..audio import AudioSource
 from ..config import to_dict
 from ..hub import PretrainedModel, fingerprint_of, resolve_folder
+from ..nn.bottlenecks import Bottleneck
 from ..nn.streaming import Streamable
 from ..spec import LatentSpec
 from .long import Reader, Streams, encode_by_windows, encode_whole
@@ -93,10 +94,16 @@ class Codec(PretrainedModel, ABC):
         """Decode continuous latents `(B, D, F)` to `(B, C, num_samples(F))`."""
 
     @property
-    def has_prior(self) -> bool:
-        """Whether training pulled the latents to a distribution that `sample_prior` draws from."""
-        return False
+    def prior(self) -> Bottleneck | None:
+        """What training pulls the latents to a distribution with; None where nothing does."""
+        return None
 
+    @property
+    def has_prior(self) -> bool:
+        """Whether there is a distribution that `sample_prior` draws from."""
+        return self.prior is not None and self.prior.has_prior
+
+    @torch.no_grad()
     def sample_prior(
         self, num_frames: int, *, batch: int = 1, rng: torch.Generator | None = None
     ) -> Tensor:
@@ -113,10 +120,13 @@ class Codec(PretrainedModel, ABC):
         Raises:
             ValueError: nothing pulls these latents to a prior.
         """
-        raise ValueError(
-            f"this {type(self).__name__} has no prior to sample from: train a generator on what it "
-            "encodes, or a codec with a KL, MMD or sphere bottleneck"
-        )
+        if self.prior is None or not self.prior.has_prior:
+            raise ValueError(
+                f"this {type(self).__name__} has no prior to sample from: train a generator on "
+                "what it encodes, or a codec with a KL, MMD or sphere bottleneck"
+            )
+        like = next(self.parameters()).new_empty(batch, self.latent_dim, num_frames)
+        return self.prior.sample(like, rng)
 
     @abstractmethod
     def forward(self, batch: dict[str, Any]) -> CodecOutput:

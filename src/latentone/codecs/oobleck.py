@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import torch
 from torch import Tensor
 
 from ..networks.dac import DACNetworkConfig
@@ -98,16 +97,8 @@ class Oobleck(DACNetworks):
         return Around(super().encoder_stream(), after=self.bottleneck.encode)
 
     @property
-    def has_prior(self) -> bool:
-        return self.bottleneck.has_prior
-
-    @torch.no_grad()
-    def sample_prior(
-        self, num_frames: int, *, batch: int = 1, rng: torch.Generator | None = None
-    ) -> Tensor:
-        """Draw standard normal latents `(B, D, F)`; see `Codec.sample_prior`."""
-        like = next(self.decoder.parameters()).new_empty(batch, self.latent_dim, num_frames)
-        return self.bottleneck.sample(like, rng)
+    def prior(self) -> KLBottleneck:
+        return self.bottleneck
 
     def forward(self, batch: dict[str, Any]) -> CodecOutput:
         """One pass over crops `x (B, C, T)`; in training the latents are drawn, by `rng` if given.

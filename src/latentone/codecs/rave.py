@@ -170,18 +170,8 @@ class RAVE(Codec):
         return self.decoder(latents, rng)
 
     @property
-    def has_prior(self) -> bool:
-        return self.encoder.bottleneck.has_prior
-
-    @torch.no_grad()
-    def sample_prior(
-        self, num_frames: int, *, batch: int = 1, rng: torch.Generator | None = None
-    ) -> Tensor:
-        """Draw latents `(B, D, F)` from the bottleneck's prior; see `Codec.sample_prior`."""
-        if not self.has_prior:
-            return super().sample_prior(num_frames, batch=batch, rng=rng)
-        like = next(self.decoder.parameters()).new_empty(batch, self.latent_dim, num_frames)
-        return self.encoder.bottleneck.sample(like, rng)
+    def prior(self) -> Bottleneck:
+        return self.encoder.bottleneck
 
     def forward(self, batch: dict[str, Any]) -> CodecOutput:
         """One pass over crops `x (B, C, T)`.

@@ -205,7 +205,8 @@ def _latency(live: LiveCodec) -> str:
 
 
 def _benchmark(args: Args, model: Pipeline) -> int:
-    from ..live import measure_blocks, one_thread
+    from ..live import measure_blocks
+    from ..processes import one_thread
 
     usual = _usual_block(model.codec)
     sizes = [args.block] if args.block else [usual * times for times in MULTIPLES]

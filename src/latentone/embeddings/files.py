@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..audio import AudioError
-from ..processes import in_processes
+from ..processes import in_processes, one_thread
 from .base import Embedding
 from .cache import EmbeddingCache
 
@@ -127,19 +126,9 @@ def _joined(
 
 def _here(embedding: Embedding, todo: Mapping[int, Path]) -> Iterator[tuple[int, Tensor | str]]:
     for i, path in todo.items():
-        with _one_thread():
+        with one_thread():
             result = _attempt(embedding, path)
         yield i, result
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _attempt(embedding: Embedding, path: Path) -> Tensor | str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .benchmark import BlockTimes, measure_blocks, one_thread
+from .benchmark import BlockTimes, measure_blocks
 from .device import Player, list_devices
 from .stream import Controls, LiveCodec
 from .turning import HELP, turn

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +11,7 @@ from torch import Tensor
 from ..codecs.base import Codec
 from .stream import LiveCodec
 
-__all__ = ["BlockTimes", "measure_blocks", "one_thread"]
+__all__ = ["BlockTimes", "measure_blocks"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,17 +53,6 @@ class BlockTimes:
     def safe_latency_ms(self) -> float:
         """The same with the time that 99 of 100 blocks keep to."""
         return self.delay_ms + self.p99_ms
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread while it lasts: what is left of a core beside other programs."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def measure_blocks(

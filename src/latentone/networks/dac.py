@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from ..nn.conv import Conv1d, ConvTranspose1d
 from ..nn.snake import Snake, SnakeBeta
-from ..nn.streaming import StreamingSequential
+from ..nn.streaming import StreamingResidual, StreamingSequential
 
 __all__ = ["DACDecoder", "DACEncoder", "DACNetworkConfig"]
 
@@ -72,7 +72,7 @@ class DACNetworkConfig:
         return prod(self.strides)
 
 
-class ResidualUnit(nn.Module):
+class ResidualUnit(StreamingResidual):
     """`x + conv1(snake(conv7(snake(x))))`, the wide convolution dilated."""
 
     def __init__(self, dim: int, dilation: int, config: DACNetworkConfig) -> None:
@@ -84,22 +84,9 @@ class ResidualUnit(nn.Module):
             _conv(config, dim, dim, 1),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
-
     @property
-    def num_states(self) -> int:
-        """Tensors in the state."""
-        return self.layers.num_states
-
-    def initial_state(self, batch: int) -> list[Tensor]:
-        """The state of the convolutions."""
-        return self.layers.initial_state(batch)
-
-    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Run one chunk `(B, C, n)`."""
-        y, state = self.layers.step(x, state)
-        return x + y, state
+    def residual(self) -> tuple[None, StreamingSequential]:
+        return None, self.layers
 
 
 class _Block(nn.Module):

@@ -14,7 +14,7 @@ from math import prod
 from torch import Tensor, nn
 
 from ..nn.conv import Conv1d, ConvTranspose1d
-from ..nn.streaming import StreamingSequential
+from ..nn.streaming import StreamingResidual, StreamingSequential
 
 __all__ = ["MelGAN", "MelGANConfig"]
 
@@ -50,7 +50,7 @@ class MelGANConfig:
         return prod(self.ratios)
 
 
-class ResidualUnit(nn.Module):
+class ResidualUnit(StreamingResidual):
     """`shortcut(x) + conv1(act(conv3(act(x))))`."""
 
     def __init__(self, dim: int, dilation: int, *, causal: bool) -> None:
@@ -63,22 +63,9 @@ class ResidualUnit(nn.Module):
         )
         self.shortcut = _conv(dim, dim, 1, causal=causal)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.shortcut(x) + self.block(x)
-
     @property
-    def num_states(self) -> int:
-        """Tensors in the state."""
-        return self.block.num_states
-
-    def initial_state(self, batch: int) -> list[Tensor]:
-        """The state of the block: the shortcut has one tap, and no past."""
-        return self.block.initial_state(batch)
-
-    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Run one chunk `(B, C, n)`."""
-        y, state = self.block.step(x, state)
-        return self.shortcut(x) + y, state
+    def residual(self) -> tuple[nn.Module, StreamingSequential]:
+        return self.shortcut, self.block
 
 
 class MelGAN(nn.Module):

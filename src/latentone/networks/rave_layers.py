@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..nn.conv import Conv1d, ConvTranspose1d, Norm, pad1d
 from ..nn.snake import Snake
-from ..nn.streaming import StreamingSequential
+from ..nn.streaming import StreamingResidual, StreamingSequential
 
 __all__ = [
     "Activation",
@@ -113,29 +113,16 @@ class CentredConv1d(Conv1d):
         return self._convolve(pad1d(x, (span - 1) // 2, right, self.pad_mode))
 
 
-class Residual(nn.Module):
+class Residual(StreamingResidual):
     """`x + layers(x)`, streaming if the layers do."""
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
         self.layers = StreamingSequential(*layers)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
-
     @property
-    def num_states(self) -> int:
-        """Tensors in the state."""
-        return self.layers.num_states
-
-    def initial_state(self, batch: int) -> list[Tensor]:
-        """The state of the layers."""
-        return self.layers.initial_state(batch)
-
-    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Run one chunk `(B, C, n)`."""
-        y, state = self.layers.step(x, state)
-        return x + y, state
+    def residual(self) -> tuple[None, StreamingSequential]:
+        return None, self.layers
 
 
 def conv(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..nn.conv import Conv1d, ConvTranspose1d, Norm, PadMode, infers_on_cpu
 from ..nn.lstm import ResidualLSTM
-from ..nn.streaming import StreamingSequential
+from ..nn.streaming import StreamingResidual, StreamingSequential
 from ..nn.windows import context, overlap_save, strides
 
 __all__ = ["SEANetConfig", "SEANetDecoder", "SEANetEncoder", "SoundStreamNetConfig"]
@@ -113,7 +113,7 @@ class SoundStreamNetConfig(SEANetConfig):
         return self.encoder_taps
 
 
-class ResidualUnit(nn.Module):
+class ResidualUnit(StreamingResidual):
     """`shortcut(x) + conv1(ELU(conv3(ELU(x))))`, narrower inside."""
 
     def __init__(self, dim: int, dilation: int, config: SEANetConfig) -> None:
@@ -128,22 +128,9 @@ class ResidualUnit(nn.Module):
         )
         self.shortcut = _conv(config, dim, dim, 1) if config.conv_shortcut else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.shortcut(x) + self.block(x)
-
     @property
-    def num_states(self) -> int:
-        """Tensors in the state."""
-        return self.block.num_states
-
-    def initial_state(self, batch: int) -> list[Tensor]:
-        """The state of the block; the shortcut has one tap and needs none."""
-        return self.block.initial_state(batch)
-
-    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Run one chunk `(B, C, n)`."""
-        y, state = self.block.step(x, state)
-        return self.shortcut(x) + y, state
+    def residual(self) -> tuple[nn.Module, StreamingSequential]:
+        return self.shortcut, self.block
 
 
 class _SEANet(nn.Module):

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-__all__ = ["Streamable", "StreamingSequential", "obstacle"]
+__all__ = ["Streamable", "StreamingResidual", "StreamingSequential", "obstacle"]
 
 
 @runtime_checkable
@@ -77,3 +77,34 @@ class StreamingSequential(nn.Sequential):
 
     def _stateful(self) -> list[Any]:
         return [layer for layer in self if hasattr(type(layer), "step")]
+
+
+class StreamingResidual(nn.Module):
+    """`shortcut(x) + block(x)`, streaming if the block does.
+
+    A subclass registers its layers by the names that published weights have, and gives both.
+    """
+
+    @property
+    def residual(self) -> tuple[nn.Module | None, StreamingSequential]:
+        """The shortcut, of one tap and so without a state, or None for `x`; and the block."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut, block = self.residual
+        return (x if shortcut is None else shortcut(x)) + block(x)
+
+    @property
+    def num_states(self) -> int:
+        """Tensors in the state."""
+        return self.residual[1].num_states
+
+    def initial_state(self, batch: int) -> list[Tensor]:
+        """The state of the block."""
+        return self.residual[1].initial_state(batch)
+
+    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Run one chunk `(B, C, n)`."""
+        shortcut, block = self.residual
+        y, state = block.step(x, state)
+        return (x if shortcut is None else shortcut(x)) + y, state
