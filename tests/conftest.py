@@ -8,8 +8,9 @@ import torch
 
 @pytest.fixture(autouse=True)
 def keep_threads() -> Iterator[None]:
-    """Give every test the threads that the process began with, whatever ran before it."""
+    """Every test leaves the threads as they were: else later ones round otherwise, or crawl."""
     before = torch.get_num_threads()
     yield
-    if torch.get_num_threads() != before:
-        torch.set_num_threads(before)
+    after = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert after == before, f"the test began with {before} threads and left {after}"

@@ -13,10 +13,26 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["in_processes", "one_thread"]
+__all__ = ["in_processes", "kept_threads", "one_thread"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+@contextmanager
+def kept_threads() -> Iterator[None]:
+    """Give this process back the threads it computed on, whatever a library sets meanwhile.
+
+    numba, for one, starts its own pool and leaves OpenMP with as many threads as there are cores:
+    what torch computes from then on is rounded otherwise, and competes with other processes.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -24,12 +40,9 @@ def one_thread() -> Iterator[None]:
     """Compute on one thread while it lasts."""
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with kept_threads():
+        torch.set_num_threads(1)
         yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def in_processes(

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -60,3 +61,14 @@ def test_without_its_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "visqol", None)
     with pytest.raises(ImportError, match=r"pip install 'latentone\[visqol\]'"):
         visqol(music(1), music(1))
+
+
+def test_it_leaves_the_threads_as_they_were(monkeypatch):
+    class Greedy:
+        def measure_from_arrays(self, *_):
+            torch.set_num_threads(torch.get_num_threads() + 1)  # as numba's pool does
+            return SimpleNamespace(moslqo=4.0)
+
+    monkeypatch.setattr(sys.modules["latentone.metrics.visqol"], "_api", Greedy)
+    before = torch.get_num_threads()
+    assert visqol(music(2), music(2)) == 4.0 and torch.get_num_threads() == before

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..audio import Audio
+from ..processes import kept_threads
 
 if TYPE_CHECKING:
     from visqol import VisqolApi
@@ -62,7 +63,8 @@ def visqol(reference: Audio, estimate: Audio) -> float:
                 f"the {name} is silent: ViSQOL brings both to one level first, and has no answer"
             )
     x, y = (_samples(audio) for audio in (reference, estimate))
-    return float(api.measure_from_arrays(x, y, RATE).moslqo)
+    with kept_threads():
+        return float(api.measure_from_arrays(x, y, RATE).moslqo)
 
 
 def _samples(audio: Audio) -> np.ndarray:
