@@ -156,11 +156,14 @@ def peer_of(**changes):
 def check(peer, codec, frames=60):
     x = noise(codec, 2, frames)
     with torch.no_grad():
+        # Rounding grows with depth; in float64 nothing of it is left to hide a difference.
+        exact = peer.double().encode(x.double()).latent_dist
+        found = codec.double().encoder(x.double())
+        assert (found - exact.parameters).abs().max() <= 1e-9 * found.abs().max()
+        peer.float(), codec.float()
+        assert (codec.encode(x) - exact.mean).abs().max() <= 3e-5 * exact.mean.abs().max()
         posterior = peer.encode(x).latent_dist
-        hidden = codec.encoder(x)
-        assert (hidden - posterior.parameters).abs().max() <= 1e-5 * hidden.abs().max()
-        mean, scale = codec.encode(x), posterior.mean.abs().max()
-        assert (mean - posterior.mean).abs().max() <= 1e-5 * scale
+        hidden = posterior.parameters
         drawn = codec.bottleneck.train()(hidden, torch.Generator().manual_seed(3))
         theirs = posterior.sample(torch.Generator().manual_seed(3))
         assert (drawn.latents - theirs).abs().max() <= 1e-5 * theirs.abs().max()
