@@ -27,7 +27,7 @@ from ..spec import LatentSpec
 from .base import Codec, CodecOutput
 from .encodec_config import EnCodecConfig
 from .long import Reader, Streams
-from .long_decode import latent_pieces
+from .long_decode import gain_of, keep_gains, latent_pieces
 from .streaming import refuse
 
 __all__ = ["EnCodec"]
@@ -230,14 +230,14 @@ class EnCodec(Codec):
             yield from super().decode_long(pieces, num_frames, chunk_frames, rng)
             return
         gains: list[float] = []
-        pieces = _keep_gains(pieces, gains)
+        pieces = keep_gains(pieces, gains)
         if self.segments is None:
             latents = map(self._conditioned, latent_pieces(self, pieces, chunk_frames))
             decoded = self.decoder.run_long(latents, num_frames)
         else:
             latents = map(self._conditioned, latent_pieces(self, pieces, self.segments.frames))
             decoded = map(self.decoder, latents)
-        levelled = (y * _gain_of(gains, i if self.segments else 0) for i, y in enumerate(decoded))
+        levelled = (y * gain_of(gains, i if self.segments else 0) for i, y in enumerate(decoded))
         for y in levelled if self.segments is None else self.segments.join(levelled):
             yield y[0]
 
@@ -362,30 +362,6 @@ class EnCodec(Codec):
     def _cut(self, x: Tensor) -> list[Tensor]:
         self._check(x)
         return [x] if self.segments is None else self.segments.cut(x)
-
-
-def _keep_gains(pieces: Iterable[Streams], gains: list[float]) -> Iterator[Streams]:
-    """Pass pieces on, and collect the values of their gain.
-
-    As numbers: small tensors that stay between large ones that go would hold the memory of both.
-    """
-    for piece in pieces:
-        if "gain" in piece:
-            gains += piece["gain"][0].tolist()
-        yield piece
-
-
-def _gain_of(gains: list[float], segment: int) -> float:
-    """Gain of a segment; 1 where there are none.
-
-    Raises:
-        ValueError: there are some, but none for this segment.
-    """
-    if not gains:
-        return 1.0
-    if segment >= len(gains):
-        raise ValueError(f"expected a gain for segment {segment}, got {len(gains)} gains")
-    return gains[segment]
 
 
 def _level(x: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ __all__ = [
     "decode_by_windows",
     "decode_whole",
     "decode_windows",
+    "gain_of",
+    "keep_gains",
     "latent_pieces",
     "regroup",
 ]
@@ -55,6 +57,30 @@ def latent_pieces(codec: Codec, pieces: Iterable[Streams], frames: int) -> Itera
         raise ValueError(f"chunk_frames must be at least 1, got {frames}")
     for rows in regroup((piece["acoustic"] for piece in pieces), frames):
         yield _latents(codec, rows[None])
+
+
+def keep_gains(pieces: Iterable[Streams], gains: list[float]) -> Iterator[Streams]:
+    """Pass pieces on, and collect the values of their gain.
+
+    As numbers: small tensors that stay between large ones that go would hold the memory of both.
+    """
+    for piece in pieces:
+        if "gain" in piece:
+            gains += piece["gain"][0].tolist()
+        yield piece
+
+
+def gain_of(gains: list[float], segment: int) -> float:
+    """Gain of a segment; 1 where there are none.
+
+    Raises:
+        ValueError: there are some, but none for this segment.
+    """
+    if not gains:
+        return 1.0
+    if segment >= len(gains):
+        raise ValueError(f"expected a gain for segment {segment}, got {len(gains)} gains")
+    return gains[segment]
 
 
 def decode_whole(
