@@ -30,6 +30,7 @@ def causal(config):
 
 
 TINY = debug(vae)
+DEEP = encodec.RECIPES["small"]().codec.task.model
 SEANET = replace(TINY.seanet, ratios=(4, 2), num_filters=2, num_lstm_layers=1, latent_dim=3)
 
 CONFIGS = {
@@ -43,6 +44,7 @@ CONFIGS = {
     "rave recurrent": replace(RAVE, gru_layers=2),
     "rave centred": replace(RAVE, network=replace(V2, causal=False)),
     "encodec": debug(encodec),
+    "encodec small": replace(DEEP, seanet=replace(DEEP.seanet, num_filters=2, latent_dim=8)),
     "soundstream": debug(soundstream),
     "vae": debug(vae),
     "vqvae": debug(vqvae),

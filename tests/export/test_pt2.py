@@ -21,6 +21,7 @@ MORE += [
     "rave recurrent",
     "rave centred",
     "encodec",
+    "encodec small",
     "soundstream",
     "vae",
     "vqvae",

@@ -67,13 +67,20 @@ def _scan_layers(
         into, along, bias_into, bias_along = layers.all_weights[layer]
 
         def step(
-            carry: Carry, gates: Tensor, along: Tensor = along, bias: Tensor = bias_along
+            carry: Carry,
+            row: Tensor,
+            into: Tensor = into,
+            bias_into: Tensor = bias_into,
+            along: Tensor = along,
+            bias: Tensor = bias_along,
         ) -> tuple[Carry, Tensor]:
-            carry = cell(carry, gates, along, bias)
+            # A product of all rows at once would flatten time and batch, and the graph of that
+            # refuses a batch of one.
+            carry = cell(carry, F.linear(row, into, bias_into), along, bias)
             return carry, carry[0].clone()
 
         first = tuple(tensor[layer].clone() for tensor in state)
-        end, rows = scan(step, first, F.linear(rows, into, bias_into))
+        end, rows = scan(step, first, rows)
         ends.append(end)
     return rows, [torch.stack(tensors) for tensors in zip(*ends, strict=True)]
 
