@@ -142,3 +142,20 @@ def test_folding_changes_neither_output_nor_state_and_ends_with_training():
     with torch.no_grad():
         conv.weight.g.mul_(2)  # what an optimiser may do
         torch.testing.assert_close(conv(x) - conv.bias[:, None], 2 * (folded - conv.bias[:, None]))
+
+
+@pytest.mark.parametrize(
+    ("taps", "stride", "dilation"), [(7, 1, 1), (3, 1, 4), (4, 2, 1), (10, 5, 1)]
+)
+@pytest.mark.parametrize("causal", [True, False])
+def test_long_signals_are_padded_on_one_side_too(taps, stride, dilation, causal):
+    conv = Conv1d(3, 6, taps, stride=stride, dilation=dilation, causal=causal)
+    for length in (400, 401, 404):
+        x = torch.randn(2, 3, length)
+        right = (0 if causal else conv.padding // 2) + -length % stride
+        padded = F.pad(x, (conv.padding - (0 if causal else conv.padding // 2), right))
+        with torch.no_grad():
+            expected = F.conv1d(padded, conv.weight, conv.bias, stride, 0, dilation)
+            y = conv(x)
+        assert y.shape == expected.shape == (2, 6, -(-length // stride))
+        assert (y - expected).abs().max() < 1e-5

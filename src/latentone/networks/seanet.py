@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from ..nn.conv import Conv1d, ConvTranspose1d, Norm, PadMode, infers_on_cpu
+from ..nn.elu import ELU
 from ..nn.lstm import ResidualLSTM
 from ..nn.streaming import StreamingResidual, StreamingSequential
 from ..nn.windows import context, overlap_save, strides
 
 __all__ = ["SEANetConfig", "SEANetDecoder", "SEANetEncoder", "SoundStreamNetConfig"]
 
-WINDOW = 2**15
+WINDOW = 2**16
 """Samples of a window in which a CPU computes: larger ones spend their time on fresh memory, and
 smaller ones on rearranging weights."""
 
@@ -121,9 +122,9 @@ class ResidualUnit(StreamingResidual):
         hidden = dim // config.compress
         taps = config.residual_kernel_size
         self.block = StreamingSequential(
-            nn.ELU(),
+            ELU(),
             _conv(config, dim, hidden, taps, dilation=dilation),
-            nn.ELU(inplace=True),
+            ELU(inplace=True),
             _conv(config, hidden, dim, 1),
         )
         self.shortcut = _conv(config, dim, dim, 1) if config.conv_shortcut else nn.Identity()
@@ -226,12 +227,12 @@ class SEANetEncoder(_SEANet):
         layers: list[nn.Module] = [_conv(config, config.channels, dim, config.kernel_size)]
         for ratio in reversed(config.ratios):
             layers += [ResidualUnit(dim, dilation, config) for dilation in config.dilations]
-            layers += [nn.ELU(inplace=True), _conv(config, dim, 2 * dim, 2 * ratio, stride=ratio)]
+            layers += [ELU(inplace=True), _conv(config, dim, 2 * dim, 2 * ratio, stride=ratio)]
             dim *= 2
         if config.num_lstm_layers:
             layers.append(ResidualLSTM(dim, config.num_lstm_layers))
         layers += [
-            nn.ELU(inplace=True),
+            ELU(inplace=True),
             _conv(config, dim, config.latent_dim, config.encoder_last_kernel_size),
         ]
         self.layers = StreamingSequential(*layers)
@@ -255,11 +256,11 @@ class SEANetDecoder(_SEANet):
             upsample = ConvTranspose1d(
                 dim, dim // 2, 2 * ratio, stride=ratio, causal=config.causal, norm=config.norm
             )
-            layers += [nn.ELU(inplace=True), upsample]
+            layers += [ELU(inplace=True), upsample]
             dim //= 2
             layers += [ResidualUnit(dim, dilation, config) for dilation in config.dilations]
         layers += [
-            nn.ELU(inplace=True),
+            ELU(inplace=True),
             _conv(config, dim, config.channels, config.last_kernel_size),
         ]
         self.layers = StreamingSequential(*layers)

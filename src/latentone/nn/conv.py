@@ -140,18 +140,22 @@ class Conv1d(_Convolution):
     def forward(self, x: Tensor) -> Tensor:
         right = 0 if self.causal else self.padding // 2
         left, right = self.padding - right, right + -x.shape[-1] % self.stride
-        if self.pad_mode == "constant" and left == right:
-            return self._convolve(x, left)
+        if self.pad_mode == "constant":
+            # A convolution pads on both sides without a copy; what is too much is cut off again.
+            few = infers_on_cpu(x) and right < left <= x.shape[-1] // 16
+            if left == right or few:
+                return self._convolve(x, left, -(-x.shape[-1] // self.stride))
         return self._convolve(pad1d(x, left, right, self.pad_mode))
 
-    def _convolve(self, x: Tensor, padding: int = 0) -> Tensor:
-        """Convolve, with so many zeros on each side."""
+    def _convolve(self, x: Tensor, padding: int = 0, length: int | None = None) -> Tensor:
+        """Convolve with so many zeros on each side, and keep the first `length` outputs."""
         weight = self.effective_weight()
         if infers_on_cpu(x):
             weight, bias = self._like(x, weight), self.bias.to(x.dtype)
             y = last.conv1d(x, weight, bias, self.stride, self.dilation, padding)
         else:
             y = F.conv1d(x, weight, self.bias, self.stride, padding, self.dilation)
+        y = y[..., :length]
         return y if self.norm is None else self.norm(y)
 
     def initial_state(self, batch: int) -> list[Tensor]:
