@@ -227,7 +227,7 @@ def test_a_training_pass_learns_and_repeats_with_its_seed():
         for seed in range(3):
             out = codec({"x": x, "rng": torch.Generator().manual_seed(seed)})
         assert out.losses.keys() == {"vq/commitment"}
-        assert out.metrics.keys() == {"vq/use", "vq/perplexity", "vq/restarted"}
+        assert out.metrics.keys() == {"vq/use", "vq/perplexity", "vq/sameness", "vq/restarted"}
         assert not any(metric.requires_grad for metric in out.metrics.values())
         (out.losses["vq/commitment"] + out.reconstruction.abs().mean()).backward()
         assert all(p.grad is not None for p in codec.parameters())

@@ -18,9 +18,8 @@ def said(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 def test_systems_lists_every_file(capsys: pytest.CaptureFixture[str]) -> None:
     listed = said(capsys, "systems")
     assert "toy" in listed and "Tones into tones." in listed
-    assert "Nobody 2026. Trains codec (step 1), generator (step 3). Sizes: debug" in " ".join(
-        listed.split()
-    )
+    assert "Nobody 2026: On Toys" in " ".join(listed.split())
+    assert "Trains codec (step 1), generator (step 3). Sizes: debug" in " ".join(listed.split())
     one = said(capsys, "systems", "toy")
     for text in ("Toy", "On Toys", "2026", "debug", "seconds", "latentone train toy"):
         assert text in one

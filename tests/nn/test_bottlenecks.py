@@ -10,31 +10,45 @@ from latentone.nn.bottlenecks import (
     maximum_mean_discrepancy,
     normal_kl,
 )
+from latentone.testing import verify_bottleneck
 
 ALL = [Bottleneck, KLBottleneck, MMDBottleneck, SphereBottleneck, TanhBottleneck]
 
 
-def hidden(bottleneck, dim=6, frames=50, batch=3):
-    rng = torch.Generator().manual_seed(0)
-    return torch.randn(batch, bottleneck.expansion * dim, frames, generator=rng)
-
-
 @pytest.mark.parametrize("kind", ALL)
-def test_every_bottleneck_keeps_its_promises(kind):
-    bottleneck = kind()
-    x = hidden(bottleneck)
-    latents = bottleneck.encode(x)
-    assert latents.shape == (3, 6, 50)
-    alone = torch.cat([bottleneck.encode(piece) for piece in x.split(7, -1)], -1)
-    assert torch.equal(alone, latents)  # pointwise in time: it streams
-    assert torch.equal(bottleneck.eval()(x).latents, latents)
-    bottleneck.train()
-    one, two = (bottleneck(x, torch.Generator().manual_seed(1)) for _ in range(2))
-    assert torch.equal(one.latents, two.latents)
-    assert one.losses.keys() == two.losses.keys()
-    assert all(torch.equal(one.losses[n], two.losses[n]) for n in one.losses)
-    spread = latents.std(dim=(0, 2), correction=0).mean()
-    torch.testing.assert_close(one.metrics["std"], spread)
+def test_every_bottleneck_keeps_the_contract(kind):
+    verify_bottleneck(kind())
+
+
+class Leaning(TanhBottleneck):
+    """Not pointwise: it takes the mean off."""
+
+    def encode(self, hidden):
+        return super().encode(hidden - hidden.mean(-1, keepdim=True))
+
+
+class Chancy(KLBottleneck):
+    """Draws from the global generator."""
+
+    def forward(self, hidden, rng=None):
+        return super().forward(hidden, None)
+
+
+class Boasting(TanhBottleneck):
+    has_prior = True
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (Leaning, "not pointwise in time"),
+        (Chancy, "draws otherwise"),
+        (Boasting, "draws nothing"),
+    ],
+)
+def test_broken_bottlenecks_are_found(broken, message):
+    with pytest.raises(AssertionError, match=message):
+        verify_bottleneck(broken())
 
 
 def test_kl_equals_that_of_torch_distributions():

@@ -11,9 +11,10 @@ from latentone.audio import Audio
 from latentone.codecs.base import Codec
 from latentone.codecs.mel import MelCodec
 from latentone.codecs.spectrum import SpectrumCodec
+from latentone.codecs.waveform import MuLawWaveform
 from latentone.config import from_dict, to_dict
 from latentone.hub import build_model
-from latentone.systems import gansynth_spectrum, hifigan, mel, melgan
+from latentone.systems import gansynth_spectrum, hifigan, mel, melgan, waveform
 from latentone.testing import verify_codec
 from latentone.training.recipe import Recipe
 from latentone.training.system import train_system
@@ -23,6 +24,7 @@ SYSTEMS = {
     "melgan": melgan,
     "mel": mel,
     "gansynth_spectrum": gansynth_spectrum,
+    "waveform": waveform,
 }
 PARAMETERS = {
     "hifigan": {
@@ -36,6 +38,7 @@ PARAMETERS = {
     "melgan": {"debug": 5_258, "small": 1_141_026, "paper": 4_266_050},
     "mel": dict.fromkeys(("debug", "small", "classic", "paper"), 0),
     "gansynth_spectrum": dict.fromkeys(("debug", "small", "low", "paper"), 0),
+    "waveform": dict.fromkeys(("debug", "small", "stereo", "paper"), 0),
 }
 CASES = [(name, size) for name, module in SYSTEMS.items() for size in module.RECIPES]
 
@@ -100,7 +103,8 @@ def test_debug_trains_and_what_it_leaves_is_a_codec(name, sounds, tmp_path):
     recipe = SYSTEMS[name].RECIPES["debug"]()
     train_system(recipe, sounds, tmp_path, device="cpu", progress=False)
     codec = Codec.from_pretrained(tmp_path / "codec")
-    assert isinstance(codec, SpectrumCodec if name == "gansynth_spectrum" else MelCodec)
+    kinds = {"gansynth_spectrum": SpectrumCodec, "waveform": MuLawWaveform}
+    assert isinstance(codec, kinds.get(name, MelCodec))
     verify_codec(codec, lengths=(1, 127, 1000))
     if PARAMETERS[name]["debug"]:
         torch.manual_seed(recipe.codec.train.seed)

@@ -1,12 +1,15 @@
 """Health of adversarial trainings: the numbers, and the cases by name, each provoked."""
 
 import logging
+import math
 
 import pytest
 import torch
 from health_toys import DEAF, SURE, WILD, trained
 from sklearn.metrics import roc_auc_score
 
+from latentone.nn.gradient_vq import GradientVQ
+from latentone.nn.residual import ResidualVQ
 from latentone.training.health import HealthWatch, diagnose, judge_health, variety
 from latentone.training.score_picture import score_picture
 
@@ -50,6 +53,30 @@ def test_nan(caplog):
 def test_codebook_collapse():
     found = diagnose([{"vq/use": 0.9}, {"vq/use": 0.01}])
     assert found.ailment == "codebook collapse" and "1.00% of the codes" in str(found)
+
+
+@pytest.mark.parametrize("make", [lambda: ResidualVQ(2, 64, 4), lambda: GradientVQ(64, 4)])
+def test_latents_that_say_nothing_are_found_although_codes_restart(make, caplog):
+    """Every code counts as used for a while after its restart: `use` sees no collapse."""
+    rng = torch.Generator().manual_seed(0)
+    for still in (True, False):
+        quantizer, watch = make().train(), HealthWatch(every=50, patience=4)
+        for _ in range(300):
+            latents = torch.randn(4, 4, 1 if still else 20, generator=rng).expand(4, 4, 20)
+            latents = latents[:1].expand(4, 4, 20) if still else latents
+            metrics = quantizer(latents, rng).metrics
+            watch.see({f"vq/{name}": value for name, value in metrics.items()})
+        found = diagnose(watch.history, patience=4)
+        assert watch.history[-1]["vq/use"] > 0.1
+        assert found.ailment == ("codebook collapse" if still else "success"), found
+
+
+def test_an_infinite_gradient_is_not_the_largest():
+    wild = {"gradient/judge": math.inf, "judge/right": 1.0}
+    fine = {"gradient/judge": 1.0, "judge/right": 1.0}
+    assert diagnose([wild, fine]).is_healthy
+    gone = {"gradient/judge": 1e-6, "judge/right": 1.0}
+    assert diagnose([wild, fine, gone]).ailment == "vanished generator gradient"
 
 
 def test_a_sign_must_last():
@@ -114,7 +141,7 @@ def test_variety():
     loud = real + 100 * real[:1]
     assert variety(loud, real) < 0.05
     silence = torch.zeros_like(real)
-    assert variety(silence, real) == 0 and variety(real, silence).isfinite()
+    assert variety(silence, real) == 0 and variety(real, silence) == 1
 
 
 def test_the_picture_shows_who_scores_higher():

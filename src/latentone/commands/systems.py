@@ -45,9 +45,12 @@ def run(args: Args) -> int:
     for name in system_names():
         card = load_card(name)
         trains, sizes = ", ".join(trained_stages(name)), ", ".join(card.sizes)
-        paper = f"{card.authors} {card.year}"
-        table.add_row(name, f"{card.summary}\n{paper}. Trains {trains}. Sizes: {sizes}")
+        paper = f"{card.authors} {card.year}: {card.paper}"
+        table.add_row(name, f"{card.summary}\n{paper}\nTrains {trains}. Sizes: {sizes}")
     console.print(table)
+    console.print(
+        "`latentone systems NAME` tells what each size is, to the parameter.", markup=False
+    )
     return 0
 
 

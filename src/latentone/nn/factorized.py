@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from .conv import Conv1d
 from .quantize import nearest
-from .quantizer import CodeUse, Quantized, check_rows, pass_straight, sum_over_ranks
+from .quantizer import CodeUse, Quantized, check_rows, pass_straight, sameness, sum_over_ranks
 
 __all__ = ["FactorizedCodebook", "FactorizedRVQ"]
 
@@ -178,7 +178,8 @@ class FactorizedRVQ(nn.Module):
             "commitment": torch.stack(commitments).sum(0).mean(),
             "codebook": torch.stack(distances).sum(0).mean(),
         }
-        return Quantized(total, codes, losses, self.code_use.health())
+        health = {**self.code_use.health(), "sameness": sameness(codes)}
+        return Quantized(total, codes, losses, health)
 
     def _chain(self, latents: Tensor, used: list[FactorizedCodebook]) -> tuple[Tensor, Tensor]:
         """Codes `(B, n, F)` of `(B, D, F)`, and what was searched for, `(B, n * code_dim, F)`."""

@@ -14,7 +14,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from .quantizer import CodeUse, Quantized, check_rows, pass_straight, sum_over_ranks
+from .quantizer import CodeUse, Quantized, check_rows, pass_straight, sameness, sum_over_ranks
 
 __all__ = ["FSQ"]
 
@@ -112,7 +112,8 @@ class FSQ(nn.Module):
                 if self.noise_dropout:
                     heard = self._disturb(bounded.detach(), rounded, rng)
             passed = self.out(pass_straight(bounded, heard) / self.width).transpose(1, 2)
-            return Quantized(passed, codes, {}, self.use.health())
+            health = {**self.use.health(), "sameness": sameness(codes)}
+            return Quantized(passed, codes, {}, health)
 
     def surrogate(self, latents: Tensor) -> Tensor:
         """The smooth function whose gradient `forward` has."""

@@ -21,6 +21,7 @@ from .quantizer import (
     check_rows,
     pass_straight,
     rank_and_world,
+    sameness,
     sum_over_ranks,
 )
 from .rotation import pass_rotated
@@ -129,7 +130,8 @@ class GradientVQ(nn.Module):
         restarted = latents.new_zeros(())
         if self.training:
             restarted = self._learn(found, [r.detach().flatten(0, 1) for r in residuals], rng)
-        return Quantized(passed, found, losses, {**self.use.health(), "restarted": restarted})
+        health = {**self.use.health(), "sameness": sameness(found), "restarted": restarted}
+        return Quantized(passed, found, losses, health)
 
     def surrogate(self, latents: Tensor) -> Tensor:
         """The smooth function whose gradient `forward` has, near `latents`."""

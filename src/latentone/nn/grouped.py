@@ -79,7 +79,9 @@ class GroupedVQ(nn.Module):
         return torch.cat(parts, dim=1)
 
     def forward(self, latents: Tensor, rng: torch.Generator | None = None) -> Quantized:
-        """Quantise; losses and metrics are means over the groups, `restarted` is a sum.
+        """Quantise; losses and metrics are means over the groups.
+
+        Of them `sameness` is the largest instead, and `restarted` a sum.
 
         Args:
             latents: `(B, D, F)`.
@@ -90,6 +92,7 @@ class GroupedVQ(nn.Module):
         codes = torch.stack([one.codes for one in found], dim=2).flatten(1, 2)
         losses = _mean([one.losses for one in found])
         metrics = _mean([one.metrics for one in found])
+        metrics["sameness"] = torch.stack([one.metrics["sameness"] for one in found]).max()
         if "restarted" in metrics:
             metrics["restarted"] = metrics["restarted"] * len(self.groups)
         return Quantized(torch.cat([one.latents for one in found], dim=1), codes, losses, metrics)

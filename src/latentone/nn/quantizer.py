@@ -16,6 +16,7 @@ __all__ = [
     "draw_choice",
     "pass_straight",
     "rank_and_world",
+    "sameness",
     "sum_over_ranks",
 ]
 
@@ -30,7 +31,7 @@ class Quantized(NamedTuple):
     losses: dict[str, Tensor]
     """Unweighted scalars: `commitment` pulls the input to the codes, `codebook` codes to it."""
     metrics: dict[str, Tensor]
-    """Health: `use` (share of live codes), `perplexity`, and `restarted` where codes expire."""
+    """Health: `use` (share of live codes), `perplexity`, `sameness`; `restarted` if they expire."""
 
     @property
     def commitment(self) -> Tensor:
@@ -102,6 +103,24 @@ def sum_over_ranks(parts: Sequence[Tensor]) -> list[Tensor]:
     distributed.all_reduce(shared)
     split = shared.split([part.numel() for part in parts])
     return [new.view_as(part) for new, part in zip(split, parts, strict=True)]
+
+
+@torch.no_grad()
+def sameness(codes: Tensor) -> Tensor:
+    """How often two frames of a batch `(B, K, F)` share a code, in the row where they do most.
+
+    Simpson, "Measurement of Diversity", 1949: `sum n (n - 1) / (N (N - 1))` over the codes. Its
+    mean is `1 / size` for any N where all are as frequent; it is 1 where a row says nothing. The
+    running use cannot tell that: a code that restarts counts as used.
+
+    Returns:
+        A scalar; 0 for a single frame.
+    """
+    rows = codes.transpose(0, 1).flatten(1)
+    frames = rows.shape[1]
+    counts = [torch.bincount(row).float() for row in rows]
+    pairs = torch.stack([(n * (n - 1)).sum() for n in counts])
+    return (pairs / max(frames * (frames - 1), 1)).max().float()
 
 
 class CodeUse(nn.Module):

@@ -21,6 +21,7 @@ from .quantizer import (
     draw_choice,
     pass_straight,
     rank_and_world,
+    sameness,
     sum_over_ranks,
 )
 
@@ -131,7 +132,7 @@ class ResidualVQ(nn.Module):
         quantized = torch.stack(entries).sum(0).view(batch, frames, dim).transpose(1, 2)
         passed = pass_straight(latents, quantized)
         rows = codes[:heard].view(heard, batch, frames).transpose(0, 1)
-        metrics = {**self.health(), "restarted": restarted}
+        metrics = {**self.health(), "sameness": sameness(codes[None]), "restarted": restarted}
         return Quantized(passed, rows, {"commitment": commitment}, metrics)
 
     @torch.no_grad()

@@ -87,6 +87,8 @@ class SplitVQ(nn.Module):
             total = self.semantic_out(meant.latents) + self.acoustic_out(rest.latents)
         share = meant.codes.shape[1] / (meant.codes.shape[1] + rest.codes.shape[1])
         metrics = _blend(meant.metrics, rest.metrics, share)
+        both = meant.metrics["sameness"], rest.metrics["sameness"]
+        metrics["sameness"] = torch.stack(both).max()
         if "restarted" in meant.metrics and "restarted" in rest.metrics:
             metrics["restarted"] = meant.metrics["restarted"] + rest.metrics["restarted"]
         metrics |= {f"semantic_{name}": meant.metrics[name] for name in ("use", "perplexity")}

@@ -162,21 +162,29 @@ def _verify_derivative(quantizer: Any, latents: Tensor, gradient: Tensor) -> Non
 
 
 def _verify_learning(quantizer: Any, latents: Tensor) -> None:
-    ends = []
+    ends, codes = [], quantizer.encode(latents)
     for _ in range(2):
         learner = copy.deepcopy(quantizer).train()
         for step in range(3):
-            output = _learn(learner, latents, torch.Generator().manual_seed(step))
+            louder = latents * (1 + step)  # codes placed by k-means have nothing left to learn here
+            output = _learn(learner, louder, torch.Generator().manual_seed(step))
+            if step == 0:  # which may have placed codes on the batch
+                placed = learner.decode(codes).detach().clone()
         ends.append(learner.state_dict())
     require(
         all(torch.equal(ends[0][n], ends[1][n]) for n in ends[0]), "the same seed learns otherwise"
     )
-    metrics, largest = output.metrics, max(quantizer.vocab)
-    for name, low, high in (("use", 0.0, 1.0), ("perplexity", 1.0, float(largest))):
+    if "commitment" in output.losses:  # what latents are drawn to are codes that learn
+        require(not torch.equal(placed, learner.decode(codes)), "training moves no code")
+    metrics, largest = output.metrics, float(max(quantizer.vocab))
+    bounds = (("use", 0.0, 1.0), ("perplexity", 1.0, largest), ("sameness", 0.0, 1.0))
+    for name, low, high in bounds:
         require(name in metrics, f"no health metric {name!r}, only {sorted(metrics)}")
         value = metrics[name].item()
         require(low - 1e-4 <= value <= high * (1 + 1e-4), f"{name} is {value}")
     require(metrics.get("restarted", torch.zeros(())).item() >= 0, "restarted is negative")
+    still = quantizer(latents[:1, :, :1].expand_as(latents)).metrics["sameness"].item()
+    require(still == 1 > metrics["sameness"].item(), f"sameness of one code alone is {still}")
 
 
 def _learn(quantizer: Any, latents: Tensor, rng: torch.Generator) -> Any:

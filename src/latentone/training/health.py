@@ -36,9 +36,11 @@ DECIDED = 0.75
 """How often the judge is right (`judge/right`) from where on it has the upper hand."""
 FEW_CODES = 0.02
 """Share of live codes under which a codebook has collapsed."""
+SAME_CODE = 0.9
+"""How often two frames share a code (`vq/sameness`) from where on a codebook says nothing."""
 
 HEALTH_NAMES = frozenset(
-    {"use", "perplexity", "restarted", "std", "noise", "active"}
+    {"use", "perplexity", "sameness", "restarted", "std", "noise", "active"}
     | {"semantic_use", "semantic_perplexity"}
 )
 """Last parts of the names of numbers that are no losses: less of them is not better."""
@@ -130,13 +132,14 @@ def variety(fake: Tensor, real: Tensor) -> Tensor:
     Returns:
         A scalar: the mean distance of magnitude spectra between items over their mean norm, that
         of the fakes divided by that of real sound. Near 1 when outputs are as varied as the data,
-        0 when all are the same, however loud.
+        0 when all are the same, however loud; 1 where real sounds are the same, too (silence).
     """
     spreads = []
     for x in (fake, real):
         spectra = torch.fft.rfft(x.float()).abs().flatten(1)
         spreads.append(torch.pdist(spectra).mean() / (spectra.norm(dim=1).mean() + 1e-12))
-    return spreads[0] / (spreads[1] + 1e-12)
+    alike = spreads[1] < 1e-6
+    return torch.where(alike, 1.0, spreads[0] / torch.where(alike, 1.0, spreads[1]))
 
 
 def diagnose(history: Sequence[Mapping[str, float]], *, patience: int = 1) -> Diagnosis:
@@ -144,9 +147,9 @@ def diagnose(history: Sequence[Mapping[str, float]], *, patience: int = 1) -> Di
 
     Args:
         history: means of logged numbers, one entry for each stretch of steps, oldest first, with
-            any of `judge/right`, `variety`, `vq/use`, and for the gradient that the discriminator
-            sends to the reconstruction `gradient/judge` or `gradient/adversarial`. What is
-            missing is not judged.
+            any of `judge/right`, `variety`, `vq/use`, `vq/sameness`, and for the gradient that
+            the discriminator sends to the reconstruction `gradient/judge` or
+            `gradient/adversarial`. What is missing is not judged.
         patience: for how many of the last entries a sign must hold, all but `nan`.
 
     Raises:
@@ -167,7 +170,8 @@ def diagnose(history: Sequence[Mapping[str, float]], *, patience: int = 1) -> Di
             "mode collapse", f"outputs vary {now['variety']:.2%} as much as real sound"
         )
     for name in JUDGE_GRADIENTS:
-        largest = max((past[name] for past in history if name in past), default=0.0)
+        finite = (past[name] for past in history if math.isfinite(past.get(name, math.nan)))
+        largest = max(finite, default=0.0)
         gone = all(past.get(name, largest) < VANISHED * largest for past in recent)
         decided = all(past.get("judge/right", 0.0) > DECIDED for past in recent)
         if lasting and gone and decided:
@@ -178,7 +182,10 @@ def diagnose(history: Sequence[Mapping[str, float]], *, patience: int = 1) -> Di
             )
     if lasting and all(past.get("vq/use", 1.0) < FEW_CODES for past in recent):
         return Diagnosis("codebook collapse", f"{now['vq/use']:.2%} of the codes are in use")
-    known = ("judge/right", "variety", *JUDGE_GRADIENTS, "vq/use")
+    if lasting and all(past.get("vq/sameness", 0.0) > SAME_CODE for past in recent):
+        sign = f"two frames share a code {now['vq/sameness']:.0%} of the time"
+        return Diagnosis("codebook collapse", sign)
+    known = ("judge/right", "variety", *JUDGE_GRADIENTS, "vq/use", "vq/sameness")
     sign = ", ".join(f"{name} {now[name]:.2g}" for name in known if name in now)
     return Diagnosis("success", sign or "all numbers are finite")
 
