@@ -52,22 +52,32 @@ class CodecVerbs:
         first = next(self.codec.parameters(), None)
         return torch.device("cpu") if first is None else first.device
 
+    def chance(self, seed: int | None) -> torch.Generator | None:
+        """What decides chance on the models' device; None, to draw anew, without a seed."""
+        return None if seed is None else torch.Generator(device=self.device).manual_seed(seed)
+
     @torch.no_grad()
-    def reconstruct(self, audio: Audio | str | Path, *, num_codebooks: int | None = None) -> Audio:
+    def reconstruct(
+        self,
+        audio: Audio | str | Path,
+        *,
+        num_codebooks: int | None = None,
+        seed: int | None = None,
+    ) -> Audio:
         """Encode and decode: what the codec keeps of a sound.
 
         Args:
             audio: any rate; resampled, and mapped to the codec's channels.
             num_codebooks: use only the first rows of a discrete codec; None uses all.
+            seed: of a decoder that draws; None draws anew.
 
         Returns:
             As long as the input, at the codec's rate and channels; all of it in memory, where
             `reconstruct_file` goes from file to file in the memory of seconds.
         """
         x = self._take(audio, by_pieces=True)[0]
-        pieces = reconstruct_long(
-            self.codec, reader_of(x), x.shape[-1], num_codebooks=num_codebooks
-        )
+        rng, read, length = self.chance(seed), reader_of(x), x.shape[-1]
+        pieces = reconstruct_long(self.codec, read, length, num_codebooks=num_codebooks, rng=rng)
         return self._give(torch.cat([y.float().cpu() for y in pieces], dim=-1), x.shape[-1])
 
     def reconstruct_file(
@@ -75,17 +85,18 @@ class CodecVerbs:
         source: str | Path,
         target: str | Path,
         *,
-        num_codebooks: int | None = None,
-        tags: Mapping[str, Any] | None = None,
-        on_step: OnStep | None = None,
+        seed: int | None = None,
+        **how: Any,
     ) -> Written:
         """Reconstruct a file of any length into another, in the memory of seconds.
 
-        See `latentone.pipeline_files.reconstruct_file`.
+        Args:
+            source: any format and rate.
+            target: file to write.
+            seed: of a decoder that draws; None draws anew.
+            how: `num_codebooks`, `tags`, `on_step`: see `latentone.pipeline_files`.
         """
-        return reconstruct_file(
-            self.codec, source, target, num_codebooks=num_codebooks, tags=tags, on_step=on_step
-        )
+        return reconstruct_file(self.codec, source, target, rng=self.chance(seed), **how)
 
     @torch.no_grad()
     def transfer(
@@ -110,8 +121,8 @@ class CodecVerbs:
         """
         x = self._take(audio, by_pieces=True)[0]
         second = None if other is None else self._take(other, by_pieces=True)[0]
-        rng = None if seed is None else torch.Generator(device=self.device).manual_seed(seed)
-        return self._give(transfer_sound(self.codec, x, second, rng=rng, **how), x.shape[-1])
+        y = transfer_sound(self.codec, x, second, rng=self.chance(seed), **how)
+        return self._give(y, x.shape[-1])
 
     def transfer_file(
         self,
@@ -128,7 +139,7 @@ class CodecVerbs:
 
         See `transfer`, and `latentone.pipeline_files.transfer_file`.
         """
-        rng = None if seed is None else torch.Generator(device=self.device).manual_seed(seed)
+        rng = self.chance(seed)
         return transfer_file(
             self.codec, source, target, other, rng=rng, tags=tags, on_step=on_step, **how
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import tracemalloc
 import zlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from latentone.bitstream import BitstreamError, compress, decompress, read_streams, split
+from latentone.bitstream.container import join
 from latentone.bitstream.packing import packed_size
 from latentone.bitstream.priors import code_uses
 from latentone.codecs import (
@@ -238,6 +240,32 @@ def test_hostile_payloads_give_codes_in_range_or_an_error(
     assert int(codes.min()) >= 0
     assert int(codes.max()) < 40
     assert bool(streams["gain"].isfinite().all())
+
+
+@pytest.mark.parametrize("change", [-1, 0, 1])
+def test_a_forged_number_of_gains_is_refused(change: int) -> None:
+    codec = make("segments")
+    header, payloads = split(compress(codec, noise(codec, 5003)))
+    gains = header.streams["gain"].frames
+    assert gains == codec.stream_frames(5003)["gain"] > 2
+    frames = gains + change
+    forged = replace(header.streams["gain"], frames=frames, size=4 * frames)
+    header = replace(header, streams={**header.streams, "gain": forged})
+    data = join(header, {**payloads, "gain": struct.pack(f"<{frames}f", *[1.0] * frames)})
+    if change == 0:
+        assert decompress(codec, data).shape == (2, 5003)
+        return
+    with pytest.raises(BitstreamError, match="frames for 5003 samples"):
+        read_streams(codec, data)
+
+
+def test_a_few_bytes_do_not_stand_for_hours() -> None:
+    data = compress(CODEC, noise(CODEC, 8000))
+    assert read_streams(CODEC, data, max_seconds=1.0)[1] == 8000
+    with pytest.raises(BitstreamError, match=r"hours long.*--max-hours"):
+        read_streams(CODEC, data, max_seconds=0.99)
+    with pytest.raises(BitstreamError, match="hours long"):
+        decompress(CODEC, data, max_seconds=0.99)
 
 
 @pytest.mark.parametrize("entropy", [True, False])

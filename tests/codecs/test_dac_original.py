@@ -7,6 +7,7 @@ import torch
 from dac_models import make, noise, small
 
 from latentone.codecs import DAC, Codec, DACConfig
+from latentone.codecs.dac_layouts import split_folded
 from latentone.config import ConfigError
 
 
@@ -80,9 +81,19 @@ def test_pickled_objects_are_refused_unread(tmp_path):
     torch.save({"state_dict": Payload()}, tmp_path / "objects.pth")
     (tmp_path / "plain.pth").write_bytes(pickle.dumps(Payload(), protocol=2))
     (tmp_path / "empty.pth").write_bytes(b"")
-    for name in ("objects", "plain", "empty"):
+    (tmp_path / "stop.pth").write_bytes(b"\x80\x02.")
+    (tmp_path / "text.pth").write_bytes(b"hello, this is no checkpoint")
+    (tmp_path / "noise.pth").write_bytes(bytes(range(256)))
+    for name in ("objects", "plain", "empty", "stop", "text", "noise"):
         with pytest.raises(ValueError, match=r"more than tensors.*refused"):
             Codec.from_pretrained(tmp_path / f"{name}.pth")
+
+
+def test_a_filter_of_zeros_stays_one():
+    parts = split_folded("a.weight", torch.tensor([[[0.0, 0.0]], [[3.0, 4.0]]]))
+    v, g = parts["a.weight.v"], parts["a.weight.g"]
+    weight = g * v / v.norm(dim=(1, 2), keepdim=True)
+    assert torch.equal(weight, torch.tensor([[[0.0, 0.0]], [[3.0, 4.0]]]))
 
 
 def test_original_files_that_do_not_fit_are_named(tmp_path):

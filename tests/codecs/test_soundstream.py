@@ -133,6 +133,25 @@ def test_the_switch_is_heard_and_leaves_the_codes_alone():
     assert model.fingerprint() == before
 
 
+def test_the_switch_stays_where_it_was_left():
+    model, x = codec(SWITCH), torch.randn(1, 1, 1600)
+    latents = model.encode(x)
+    clean = model.decode(latents, {"denoise": torch.full((1,), 0.7)})
+    plain = model.decode(latents)
+    model.denoise = 0.7
+    torch.testing.assert_close(model.decode(latents), clean)
+    stream = model.decoder_stream()
+    streamed, _ = stream.step(latents, stream.initial_state(1))
+    torch.testing.assert_close(streamed, clean, atol=1e-5, rtol=1e-5)
+    pieces = model.decode_long(iter([{"acoustic": latents[0]}]), latents.shape[-1], 2)
+    torch.testing.assert_close(torch.cat(list(pieces), -1)[None], clean, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.decode(latents, {"denoise": torch.zeros(1)}), plain)
+    with pytest.raises(ValueError, match=r"in \[0, 1\], got 2"):
+        model.denoise = 2
+    with pytest.raises(ValueError, match="no switch"):
+        codec().denoise = 1.0
+
+
 def test_a_training_pass_sets_the_switch():
     model, x = codec(SWITCH), torch.randn(2, 1, 1600)
     on, off = (model({"x": x, "denoise": torch.full((2,), s)}).reconstruction for s in (1.0, 0.0))

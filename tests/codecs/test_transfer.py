@@ -16,6 +16,7 @@ from latentone.codecs import (
     MuLawWaveform,
     MuLawWaveformConfig,
 )
+from latentone.codecs.long_transfer import transfer_sound
 from latentone.codecs.transfer import blend, edit_latents, match_loudness, repeat_to, transfer
 from latentone.dsp.loudness import integrated_loudness
 from latentone.networks.seanet import SEANetConfig
@@ -70,8 +71,13 @@ def test_nothing_asked_is_a_reconstruction() -> None:
         assert torch.equal(transfer(codec, x, num_codebooks=2, loudness=False), two[0, :, :5003])
 
 
-def test_ends_of_the_line_are_the_two_sounds() -> None:
-    codec, a, b = encodec(), tone(220), tone(700, level=0.1)
+@pytest.mark.parametrize("normalize", [False, True])
+def test_ends_of_the_line_are_the_two_sounds(normalize: bool) -> None:
+    codec, a, b = encodec(normalize), tone(220), tone(700, level=0.1)
+    for amount, sound in ((0.0, a), (1.0, b)):
+        moved = transfer_sound(codec, a, b, amount=amount, loudness=False)
+        alone = transfer_sound(codec, sound, loudness=False)
+        torch.testing.assert_close(moved, alone, atol=1e-5, rtol=1e-4)
     first, second = (transfer(codec, x, loudness=False) for x in (a, b))
     assert torch.equal(transfer(codec, a, b, amount=0, loudness=False), first)
     torch.testing.assert_close(transfer(codec, a, b, amount=1, loudness=False), second)

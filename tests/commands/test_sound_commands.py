@@ -78,6 +78,7 @@ def test_reconstruct_is_as_long_as_the_recording(
         (["generate", "{run}", "--device", "tpu"], "unknown device 'tpu'"),
         (["generate", "{run}", "-o", "out.xyz"], "suffix"),
         (["reconstruct", "{run}", "{data}/broken.wav"], "broken.wav"),
+        (["reconstruct", "{run}", "{data}/broken.wav", "--denoise", "1"], "switch of SoundStream"),
         (["continue", "{run}", "{data}/none.wav"], "does not exist"),
     ],
 )

@@ -41,6 +41,7 @@ CONFIGS = {
     "rave v3": replace(RAVE, network=replace(V2, activation="snake", adain=True)),
     "rave wasserstein": replace(RAVE, regularizer="wasserstein", noise_channels=3),
     "rave discrete": replace(RAVE, regularizer="discrete", num_codebooks=3, codebook_size=16),
+    "rave spherical": replace(RAVE, regularizer="spherical"),
     "rave recurrent": replace(RAVE, gru_layers=2),
     "rave centred": replace(RAVE, network=replace(V2, causal=False)),
     "encodec": debug(encodec),

@@ -7,18 +7,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from latentone.codecs import Autoencoder, MelCodec, MelCodecConfig
+from latentone.codecs import Autoencoder, MelCodec, MelCodecConfig, SpectrumCodec, SpectrumConfig
 from latentone.codecs.encodec import EnCodec
+from latentone.codecs.mel_vae import MelVAE
 from latentone.export import export_pt2
 from latentone.export.ends import both_ends, paths, require_equal
 from latentone.export.prepare import hop_length
-from latentone.systems import encodec
+from latentone.systems import encodec, mel_vae
 from latentone.testing import verify_export
 
 QUICK = ["tiny"]
 MORE = ["rave v1", "rave v2", "rave noise", "rave v3", "rave wasserstein", "rave discrete"]
 MORE += [
     "rave recurrent",
+    "rave spherical",
     "rave centred",
     "encodec",
     "encodec small",
@@ -91,6 +93,10 @@ def test_what_one_graph_cannot_hold_is_refused(tmp_path):
         export_pt2(EnCodec(levelled), tmp_path / "m.pt2")
     with pytest.raises(ValueError, match="Griffin-Lim"):
         export_pt2(MelCodec(MelCodecConfig()), tmp_path / "m.pt2")
+    with pytest.raises(ValueError, match="Griffin-Lim"):
+        export_pt2(MelVAE(mel_vae.RECIPES["debug"]().codec.task.model), tmp_path / "m.pt2")
+    with pytest.raises(ValueError, match="SpectrumCodec has no network"):
+        export_pt2(SpectrumCodec(SpectrumConfig()), tmp_path / "m.pt2")
     assert not list(tmp_path.iterdir())
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from latentone.codecs import IdentityWaveform, IdentityWaveformConfig
+from latentone.codecs import EnCodec, IdentityWaveform, IdentityWaveformConfig
 from latentone.live import measure_blocks
 from latentone.live.benchmark import summarise
 from latentone.processes import one_thread
+from latentone.systems import encodec
 
 
 def test_statistics_of_known_times():
     times = torch.tensor([1.0] * 98 + [2.0, 11.0], dtype=torch.float64)
-    found = summarise(times, block=160, rate=16_000, delay=80)
+    computed = torch.ones(100, dtype=torch.bool)
+    found = summarise(times, computed, block=160, rate=16_000, delay=80)
     assert (found.block, found.block_ms, found.blocks, found.max_ms) == (160, 10.0, 100, 11.0)
     assert found.mean_ms == pytest.approx(1.11)
     assert found.median_ms == 1.0
@@ -24,6 +26,22 @@ def test_statistics_of_known_times():
     assert found.delay_ms == pytest.approx(15.0)
     assert found.latency_ms == pytest.approx(16.0)
     assert found.safe_latency_ms == pytest.approx(15 + 2.09)
+
+
+def test_blocks_that_only_store_do_not_hide_the_others():
+    times = torch.tensor([0.1, 0.1, 0.1, 5.0] * 10, dtype=torch.float64)
+    found = summarise(times, times > 1, block=32, rate=16_000, delay=96)
+    assert (found.blocks, found.median_ms, found.p99_ms, found.late) == (10, 5.0, 5.0, 1.0)
+    assert found.realtime == pytest.approx(2 / 1.325)
+    with pytest.raises(ValueError, match="measure longer"):
+        summarise(times, times > 9, block=32, rate=16_000, delay=96)
+
+
+def test_a_block_shorter_than_a_frame_is_measured_when_it_completes_one():
+    torch.manual_seed(0)
+    codec = EnCodec(encodec.RECIPES["debug"]().codec.task.model)  # frames of 160 samples
+    found = measure_blocks(codec, 40, seconds=0.5, warmup=3)
+    assert found.blocks == 25
 
 
 def test_every_block_is_measured():

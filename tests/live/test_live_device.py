@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from latentone.codecs import IdentityWaveform, IdentityWaveformConfig
+from latentone.commands.play import _device
 from latentone.live import LiveCodec, Player, list_devices
 
 BLOCK = 4
@@ -145,6 +146,20 @@ def test_a_sound_is_played_to_its_end(monkeypatch):
     if not player.underruns:  # a busy machine may be late
         np.testing.assert_allclose(heard[:30], sound.T.numpy(), atol=1e-6)
     assert len(heard) >= 30 and list_devices() == "> 0 pretended"
+
+
+def test_two_devices_one_to_hear_and_one_to_play(monkeypatch):
+    device = Device()
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
+    Player(live(), sound=torch.rand(2, 30), device=(3, "speaker")).run()
+    assert device.settings["device"] == "speaker"  # a sound needs no microphone
+    player = Player(live(), device=(3, "speaker"))
+    player.finished.set()
+    player.run()
+    assert device.settings["device"] == (3, "speaker")
+    assert _device("3, speaker") == (3, "speaker") and _device("2") == 2 and _device(None) is None
+    with pytest.raises(ValueError, match="MICROPHONE,LOUDSPEAKER, got '1,2,3'"):
+        _device("1,2,3")
 
 
 def test_an_error_of_the_computing_thread_ends_the_playing(monkeypatch):

@@ -127,7 +127,7 @@ def test_the_first_batch_places_all_codebooks():
     out = quantizer(torch.randn(4, 4, 50) + 20, torch.Generator().manual_seed(0))
     assert all(bool(codebook.inited) for codebook in quantizer.codebooks)
     assert out.commitment < 2  # codes are near 20, where the data is
-    assert {"use", "perplexity", "restarted"} == out.metrics.keys()
+    assert {"use", "perplexity", "sameness", "restarted"} == out.metrics.keys()
     assert 0 < out.metrics["use"] <= 1 and 1 <= out.metrics["perplexity"] <= 8
 
 

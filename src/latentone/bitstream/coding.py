@@ -7,6 +7,7 @@ y = decompress(codec, data)  # as long as x; what the codec decodes of its codes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,9 @@ __all__ = ["compress", "compress_long", "decompress", "decompress_long", "read_s
 
 CHUNK_SECONDS = 10.0
 """Sound that a codec encodes at a time, where it can."""
+
+MOST_SECONDS = 12 * 3600.0
+"""Sound that is decoded without being allowed to: a byte of coded silence stands for seconds."""
 
 OnStep = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
@@ -146,6 +150,7 @@ def read_streams(
     data: bytes,
     *,
     prior: Sequence[Tensor] = (),
+    max_seconds: float = MOST_SECONDS,
     on_step: OnStep | None = None,
 ) -> tuple[dict[str, Tensor], int]:
     """Read what `compress` wrote back as streams.
@@ -154,17 +159,18 @@ def read_streams(
         codec: with the same encoder and codebooks; its decoder may be another.
         data: the bytes.
         prior: what was given to `compress`.
+        max_seconds: longer sounds are refused before anything is decoded.
         on_step: called with (steps done, steps in all).
 
     Returns:
         Streams `(rows, frames)`, and the length of the sound in samples.
 
     Raises:
-        BitstreamError: no stream of ours, a damaged one, or one of another codec or prior; both
-            are named.
+        BitstreamError: no stream of ours, a damaged or too long one, or one of another codec or
+            prior; both are named.
     """
     header, payloads = split(data)
-    _require_codec(header, codec)
+    _require_codec(header, codec, max_seconds)
     vocabs = {name: stream.vocab for name, stream in header.streams.items()}
     models = models_of(codec, vocabs, prior) if header.entropy else {}
     if header.entropy and identity_of(models) != header.model:
@@ -192,10 +198,18 @@ def decompress(
     codec: Codec,
     data: bytes,
     *,
-    prior: Sequence[Tensor] = (),
+    rng: torch.Generator | None = None,
     on_step: OnStep | None = None,
+    **how: Any,
 ) -> Tensor:
     """Decode what `compress` wrote, in one piece; memory grows with its length.
+
+    Args:
+        codec: as `read_streams`.
+        data: the bytes.
+        rng: decides the chance of decoders that have any.
+        on_step: called with (steps done, steps in all).
+        how: `prior` and `max_seconds`, as `read_streams`.
 
     Returns:
         Samples `(C, T)`, as many as were compressed.
@@ -203,9 +217,10 @@ def decompress(
     Raises:
         BitstreamError: as `read_streams`.
     """
-    streams, num_samples = read_streams(codec, data, prior=prior, on_step=on_step)
+    streams, num_samples = read_streams(codec, data, on_step=on_step, **how)
     device = _device(codec)
-    y = codec.decode_streams({name: value[None].to(device) for name, value in streams.items()})
+    batch = {name: value[None].to(device) for name, value in streams.items()}
+    y = codec.decode_streams(batch, rng=rng)
     return y[0, :, :num_samples]
 
 
@@ -213,10 +228,18 @@ def decompress_long(
     codec: Codec,
     data: bytes,
     *,
-    prior: Sequence[Tensor] = (),
+    rng: torch.Generator | None = None,
     on_step: OnStep | None = None,
+    **how: Any,
 ) -> Iterator[Tensor]:
     """Decode what `compress` wrote piece by piece; but for the codes, memory is constant.
+
+    Args:
+        codec: as `read_streams`.
+        data: the bytes.
+        rng: decides the chance of decoders that have any.
+        on_step: called with (steps done, steps in all).
+        how: `prior` and `max_seconds`, as `read_streams`.
 
     Returns:
         Consecutive sound `(C, n)`, as long as what was compressed.
@@ -224,14 +247,14 @@ def decompress_long(
     Raises:
         BitstreamError: as `read_streams`, before the first piece.
     """
-    streams, num_samples = read_streams(codec, data, prior=prior, on_step=on_step)
+    streams, num_samples = read_streams(codec, data, on_step=on_step, **how)
     device = _device(codec)
     whole = {name: value.to(device) for name, value in streams.items()}
-    return sound_of(codec, iter([whole]), num_samples)
+    return sound_of(codec, iter([whole]), num_samples, rng=rng)
 
 
-def _require_codec(header: Header, codec: Codec) -> None:
-    """Refuse the stream of another codec."""
+def _require_codec(header: Header, codec: Codec, max_seconds: float) -> None:
+    """Refuse the stream of another codec, and one that would take for ever."""
     source, specs = codec.source, codec.stream_specs()
     if header.fingerprint != codec.fingerprint():
         raise BitstreamError(
@@ -251,11 +274,18 @@ def _require_codec(header: Header, codec: Codec) -> None:
                 f"expected the stream {name!r} to be {spec.describe()}, got {stream.rows} rows "
                 f"of {stream.vocab or 'values'}"
             )
-    frames = codec.num_frames(header.num_samples)
-    if header.streams["acoustic"].frames != frames:
+    told = {name: stream.frames for name, stream in header.streams.items()}
+    frames = codec.stream_frames(header.num_samples)
+    if told != frames:
         raise BitstreamError(
-            f"expected {frames} frames for {header.num_samples} samples, got "
-            f"{header.streams['acoustic'].frames}"
+            f"expected {frames} frames for {header.num_samples} samples, got {told}"
+        )
+    seconds = header.num_samples / header.sample_rate
+    if seconds > max_seconds:
+        raise BitstreamError(
+            f"the stream says that it is {seconds / 3600:.1f} hours long, more than the "
+            f"{max_seconds / 3600:g} that are allowed: if you trust it, allow more (max_seconds, "
+            "--max-hours)"
         )
 
 

@@ -200,6 +200,10 @@ class Codec(PretrainedModel, ABC):
         """The named streams that step 2 writes, with their specs."""
         return {"acoustic": self.latent}
 
+    def stream_frames(self, num_samples: int) -> dict[str, int]:
+        """Frames of each named stream of so many samples."""
+        return {"acoustic": self.num_frames(num_samples)}
+
     def streams(self, x: Tensor) -> dict[str, Tensor]:
         """The named streams of `x (B, C, T)`, each `(B, rows, frames)`."""
         latents = self.encode(x)

@@ -32,6 +32,8 @@ __all__ = [
     "split_folded",
 ]
 
+NO_PICKLE = (pickle.UnpicklingError, LookupError, TypeError, ValueError, AttributeError)
+"""What reading a file raises that is no pickle, or a damaged one."""
 _NUMBERED = re.compile(r"(?P<path>(?:encoder|decoder)(?:\.(?:block|model|layers)\.\d+)+)\.(\w.*)")
 _NAMED = re.compile(
     r"(encoder|decoder)\.(?:block\.(\d+)\.)?(?:res_unit(\d)\.)?(snake1|snake2|conv_t1|conv1|conv2)\.(.+)"
@@ -130,7 +132,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (*NO_PICKLE, RuntimeError, EOFError) as error:
         raise ValueError(
             f"{path} holds more than tensors, or is damaged. Unpickling anything but tensors could "
             "run code, so it is refused."
@@ -190,7 +192,8 @@ def split_folded(name: str, tensor: Tensor) -> dict[str, Tensor]:
     if not name.endswith(".weight"):
         return {name: tensor}
     norm = torch.linalg.vector_norm(tensor, dim=(1, 2), keepdim=True)
-    return {f"{name}.g": norm, f"{name}.v": tensor}
+    # A filter of zeros has no direction: any will do, its length stays 0.
+    return {f"{name}.g": norm, f"{name}.v": torch.where(norm > 0, tensor, 1.0)}
 
 
 def _config(

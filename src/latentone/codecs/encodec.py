@@ -261,6 +261,13 @@ class EnCodec(Codec):
             )
         return specs
 
+    def stream_frames(self, num_samples: int) -> dict[str, int]:
+        """Frames of `acoustic`, and with normalisation the segments that `gain` is for."""
+        frames = super().stream_frames(num_samples)
+        if self.config.normalize:
+            frames["gain"] = 1 if self.segments is None else self.segments.count(num_samples)
+        return frames
+
     def streams(self, x: Tensor) -> dict[str, Tensor]:
         """Codes `acoustic (B, K, F)`, and `gain (B, 1, S)` when the codec normalises."""
         streams, gain = super().streams(x), self.gain(x)

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..dsp.loudness_meter import LoudnessMeter
 from .base import Codec
 from .long import Reader, Streams, reader_of
-from .transfer import blend, check_amounts, check_codebooks, edit_latents
+from .transfer import blend, blend_gains, check_amounts, check_codebooks, edit_latents
 
 __all__ = [
     "CHUNK_SECONDS",
@@ -133,10 +133,13 @@ def transfer_long(
 
     def moved() -> Iterator[Streams]:
         for piece in ours:
-            latents = _latents(codec, piece, num_codebooks)
+            latents, rest = _latents(codec, piece, num_codebooks), dict(piece)
             if theirs is not None:
-                latents = blend(latents, _latents(codec, next(theirs), num_codebooks), amount)
-            yield {**piece, "acoustic": edit_latents(latents, bias=bias, scale=scale)[0]}
+                other_piece = next(theirs)
+                latents = blend(latents, _latents(codec, other_piece, num_codebooks), amount)
+                if "gain" in piece:
+                    rest["gain"] = blend_gains(piece["gain"], other_piece["gain"], amount)
+            yield {**rest, "acoustic": edit_latents(latents, bias=bias, scale=scale)[0]}
 
     return sound_of(codec, moved(), num_samples, rng=rng)
 

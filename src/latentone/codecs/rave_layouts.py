@@ -6,7 +6,6 @@ shape is checked.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.rave_v1 import EncoderV1
+from .dac_layouts import read_tensors
 from .rave import RAVE
 from .rave_config import RAVEConfig
 
@@ -46,13 +46,7 @@ def read_published(path: str | Path, config: RAVEConfig) -> RAVE:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; expected a RAVE checkpoint")
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(
-            f"{path} is no checkpoint of tensors and plain values, so it is not read: {error}"
-        ) from error
-    state = data.get("state_dict") if isinstance(data, Mapping) else None
+    state = read_tensors(path).get("state_dict")
     if not isinstance(state, Mapping):
         raise ValueError(f"{path} has no `state_dict`: expected a checkpoint of a RAVE training")
     return convert_published(state, config, path)

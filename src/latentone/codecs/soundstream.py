@@ -79,6 +79,26 @@ class SoundStream(EnCodec):
     def __init__(self, config: SoundStreamConfig) -> None:
         super().__init__(config)
         self.film = FiLM(config.seanet.latent_dim) if config.denoising else None
+        self._denoise = 0.0
+
+    @property
+    def denoise(self) -> float:
+        """How far noise is left out wherever nobody says it otherwise, in [0, 1]; 0 at first.
+
+        It holds for files, streams and live play as for tensors, and is not saved.
+
+        Raises:
+            ValueError: set outside of [0, 1], or for a codec that has no switch.
+        """
+        return self._denoise
+
+    @denoise.setter
+    def denoise(self, amount: float) -> None:
+        if self.film is None:
+            raise ValueError("this SoundStream has no switch: train one with denoising=True")
+        if not 0 <= amount <= 1:
+            raise ValueError(f"expected denoise in [0, 1], got {amount}")
+        self._denoise = amount
 
     def switch(self, latents: Tensor, denoise: Tensor | None = None) -> Tensor:
         """Set the switch: what the decoder's layers take instead of `latents (B, D, F)`.
@@ -86,7 +106,7 @@ class SoundStream(EnCodec):
         Args:
             latents: of `encode` or `dequantize`.
             denoise: `(B,)` or `(B, F)` in [0, 1]: 0 keeps all that was heard, 1 leaves out noise.
-                None is 0.
+                None is what `self.denoise` says.
 
         Raises:
             ValueError: a switch of another shape, or for a codec that has none.
@@ -97,7 +117,7 @@ class SoundStream(EnCodec):
             return latents
         batch, _, frames = latents.shape
         if denoise is None:
-            denoise = latents.new_zeros(batch)
+            denoise = latents.new_full((batch,), self.denoise)
         if tuple(denoise.shape) not in ((batch,), (batch, frames)):
             raise ValueError(
                 f"expected denoise ({batch},) or ({batch}, {frames}), got {tuple(denoise.shape)}"
@@ -131,7 +151,7 @@ class SoundStream(EnCodec):
         return super().decode(latents, conditions, gain, rng)
 
     def decoder_stream(self) -> Streamable:
-        """`decode` as a stream, the switch off."""
+        """`decode` as a stream, the switch where `denoise` has it."""
         return Around(super().decoder_stream(), before=self.switch)
 
     def forward(self, batch: dict[str, Any]) -> CodecOutput:

@@ -17,6 +17,7 @@ from .base import Codec
 
 __all__ = [
     "blend",
+    "blend_gains",
     "check_amounts",
     "check_codebooks",
     "edit_latents",
@@ -71,17 +72,25 @@ def transfer(
         if loudness:
             other = match_loudness(other, x, rate)
     heard = x if other is None or not mix else blend(x, other, mix)
-    latents = _latents(codec, heard, num_codebooks)
+    latents, gain = _latents(codec, heard, num_codebooks), codec.gain(heard[None])
     if other is not None and amount:
         latents = blend(latents, _latents(codec, other, num_codebooks), amount)
+        theirs = codec.gain(other[None])
+        if gain is not None and theirs is not None:
+            gain = blend_gains(gain, theirs, amount)
     latents = edit_latents(latents, bias=bias, scale=scale)
-    y = codec.decode(latents, gain=codec.gain(heard[None]), rng=rng)[0, :, : x.shape[-1]]
+    y = codec.decode(latents, gain=gain, rng=rng)[0, :, : x.shape[-1]]
     return match_loudness(y, x, rate) if loudness else y
 
 
 def blend(a: Tensor, b: Tensor, amount: float) -> Tensor:
     """The point at `amount` on the line from `a` (0) to `b` (1), and beyond either."""
     return a if amount == 0 else b if amount == 1 else a + amount * (b - a)
+
+
+def blend_gains(a: Tensor, b: Tensor, amount: float) -> Tensor:
+    """Positive gains as `blend` has them, on a line of decibels."""
+    return blend(a.log(), b.log(), amount).exp()
 
 
 def edit_latents(

@@ -6,7 +6,8 @@
 
 `latentone decompress` turns it back into sound. With --prior, entropy coding starts from what is
 usual in the recordings of a latent store, and decompressing needs the same store. The codes are
-held in memory, which for an hour of 8 codes at 75 Hz is 17 MB; the sound is not.
+held in memory (an hour of 8 codes at 75 Hz is 17 MB, several times that while they are coded); the
+sound is not.
 """
 
 from __future__ import annotations

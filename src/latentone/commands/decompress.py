@@ -31,6 +31,10 @@ class Args(ComputeArgs):
     """What `latentone compress` wrote."""
     prior: Annotated[Path | None, tyro.conf.arg(metavar="STORE")] = None
     """The latent store that it was compressed with, if any."""
+    max_hours: Annotated[float, tyro.conf.arg(metavar="FLOAT")] = 12.0
+    """Refuse a file that says it is longer: a small one of silence can be years long."""
+    seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """For decoders with chance in them: the same seed gives the same sound."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out.wav")
     """File to write."""
 
@@ -53,7 +57,14 @@ def run(args: Args) -> int:
             require_pieces(codec, seconds, args.stream, encode=False)
             with progress("frames") as on_step:
                 prior = prior_codes(args.prior, codec)
-                pieces = decompress_long(codec, data, prior=prior, on_step=on_step)
+                pieces = decompress_long(
+                    codec,
+                    data,
+                    prior=prior,
+                    max_seconds=3600 * args.max_hours,
+                    rng=model.chance(args.seed),
+                    on_step=on_step,
+                )
             with progress("seconds") as on_step, no_grad():
                 tags = provenance(model, decompresses=args.stream.name)
                 written = write_pieces(

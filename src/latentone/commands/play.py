@@ -56,6 +56,8 @@ class Args:
     """Multiply latent channel DIM by VALUE, before the bias; may be repeated."""
     num_codebooks: Annotated[int | None, WHOLE] = None
     """Use only the first codebooks of a discrete codec; fewer is rougher."""
+    denoise: Annotated[float | None, NUMBER] = None
+    """How much noise to leave out, 0 to 1: for a SoundStream that was trained to."""
     mix: Annotated[float, NUMBER] = 1.0
     """How much of the codec's sound is heard beside the input: 0 to 1."""
     gain_db: Annotated[float, NUMBER] = 0.0
@@ -65,7 +67,7 @@ class Args:
     device: str = "cpu"
     """Where the model computes: cpu, cuda, cuda:N or mps. Small blocks are fastest on cpu."""
     sound_device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
-    """Number or name of the sound device."""
+    """Number or name of the sound device, or two of them: MICROPHONE,LOUDSPEAKER."""
     list_devices: bool = False
     """Print the sound devices, and leave."""
     benchmark: bool = False
@@ -88,10 +90,12 @@ def run(args: Args) -> int:
 
     from ..live import Controls, LiveCodec
     from ..loading import load
+    from ._switches import set_denoise
     from .transfer import read_channels
 
     assert args.model is not None
     model = load(args.model, device=args.device)
+    set_denoise(model.codec, args.denoise)
     if args.benchmark:
         return _benchmark(args, model)
     controls = Controls(
@@ -158,15 +162,23 @@ def _render(args: Args, model: Pipeline, live: LiveCodec) -> None:
     write(args.output, audio, model, seed=args.seed, **tags)
 
 
+def _device(named: str | None) -> int | str | tuple[int | str, int | str] | None:
+    """One device, or one to hear with and one to play through."""
+    if named is None:
+        return None
+    names = [int(name) if name.isdecimal() else name for name in map(str.strip, named.split(","))]
+    if len(names) > 2 or "" in names:
+        raise ValueError(f"expected one sound device or MICROPHONE,LOUDSPEAKER, got {named!r}")
+    return names[0] if len(names) == 1 else (names[0], names[1])
+
+
 def _play(args: Args, model: Pipeline, live: LiveCodec) -> None:
     import threading
 
     from ..live import HELP, Player
 
     sound = None if args.input is None else model.codec.source.load(args.input)
-    name = args.sound_device
-    device = int(name) if name is not None and name.isdecimal() else name
-    player = Player(live, sound=sound, device=device)
+    player = Player(live, sound=sound, device=_device(args.sound_device))
     print(f"{_latency(live)}, {player.latency_ms:.1f} ms with one block to compute; Ctrl-C ends it")
     if sys.stdin is not None and sys.stdin.isatty():
         print(HELP)

@@ -2,6 +2,7 @@
 
 latentone reconstruct run song.wav -o heard.wav
 latentone reconstruct run/codec song.wav --num-codebooks 2 -o rough.wav
+latentone reconstruct run noisy.wav --denoise 1 -o clean.wav
 
 Hours take the memory of seconds, unless a layer of the codec needs the whole sound (docs/long.md).
 """
@@ -29,6 +30,10 @@ class Args(ComputeArgs):
     """The recording: any format and rate."""
     num_codebooks: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Use only the first codebooks of a discrete codec; fewer is rougher."""
+    seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """For decoders with chance in them: the same seed gives the same sound."""
+    denoise: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """How much noise to leave out, 0 to 1: for a SoundStream that was trained to."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out.wav")
     """File to write."""
 
@@ -36,12 +41,15 @@ class Args(ComputeArgs):
 def run(args: Args) -> int:
     """Reconstruct and write."""
     from ._drawing import load_model, progress, provenance, tell
+    from ._switches import set_denoise
 
     with load_model(args) as model, progress("seconds") as on_step:
+        set_denoise(model.codec, args.denoise)
         written = model.reconstruct_file(
             args.audio,
             args.out,
             num_codebooks=args.num_codebooks,
+            seed=args.seed,
             tags=provenance(model, reconstructs=args.audio.name),
             on_step=on_step,
         )

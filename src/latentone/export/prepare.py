@@ -98,10 +98,14 @@ def require_exportable(codec: Codec) -> None:
             "file of one input and one output cannot carry; export one without normalisation and "
             "segments, such as EnCodec's 24khz recipe"
         )
-    if isinstance(getattr(codec, "decoder", None), GriffinLimDecoder):
+    if any(isinstance(module, GriffinLimDecoder) for module in codec.modules()):
         raise ValueError(
             "Griffin-Lim searches for phases and is no network to export; train a vocoder, such as "
             "`latentone train hifigan`, and export that"
+        )
+    if not codec.networks():
+        raise ValueError(
+            f"{kind} has no network to export: what it computes is a formula (docs/systems)"
         )
 
 

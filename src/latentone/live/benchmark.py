@@ -23,9 +23,9 @@ class BlockTimes:
     block_ms: float
     """How long it sounds: the time there is."""
     blocks: int
-    """How many were measured."""
+    """How many were measured: those in which a frame became complete, so that it was computed."""
     mean_ms: float
-    """Average time to compute one."""
+    """Average time to compute a block, over all of them."""
     median_ms: float
     """Half take longer."""
     p99_ms: float
@@ -79,21 +79,27 @@ def measure_blocks(
     for _ in range(warmup):
         live.process(x)
     times = torch.empty(count, dtype=torch.float64)
+    computed = torch.empty(count, dtype=torch.bool)
     for i in range(count):
+        # What a block shorter than a frame only stores would hide what the others take.
+        computed[i] = live.completes(block)
         start = time.perf_counter()
         live.process(x)
         times[i] = time.perf_counter() - start
-    return summarise(1000 * times, block=block, rate=rate, delay=live.delay)
+    return summarise(1000 * times, computed, block=block, rate=rate, delay=live.delay)
 
 
-def summarise(times_ms: Tensor, *, block: int, rate: int, delay: int) -> BlockTimes:
-    """The statistics of measured times `(N,)`."""
+def summarise(all_ms: Tensor, computed: Tensor, *, block: int, rate: int, delay: int) -> BlockTimes:
+    """The statistics of measured times `(N,)`, of which some blocks computed a frame."""
     block_ms = 1000 * block / rate
+    if not bool(computed.any()):
+        raise ValueError("no frame became complete: measure longer")
+    times_ms = all_ms[computed]
     return BlockTimes(
         block=block,
         block_ms=block_ms,
         blocks=len(times_ms),
-        mean_ms=times_ms.mean().item(),
+        mean_ms=all_ms.mean().item(),
         median_ms=times_ms.quantile(0.5).item(),
         p99_ms=times_ms.quantile(0.99).item(),
         max_ms=times_ms.max().item(),

@@ -44,11 +44,16 @@ class Player:
     Args:
         live: the codec; its `block` is the block of the device.
         sound: `(C, T)` at the codec's rate, instead of a microphone.
-        device: number or name, as `list_devices` has them; None takes the usual ones.
+        device: number or name, as `list_devices` has them, or two of them, to hear with and to
+            play through; None takes the usual ones.
     """
 
     def __init__(
-        self, live: LiveCodec, *, sound: Tensor | None = None, device: int | str | None = None
+        self,
+        live: LiveCodec,
+        *,
+        sound: Tensor | None = None,
+        device: int | str | tuple[int | str, int | str] | None = None,
     ) -> None:
         self.live, self.device = live, device
         self.sound = None if sound is None else sound.T.contiguous().numpy()
@@ -81,7 +86,7 @@ class Player:
         """
         module = _sounddevice()
         channels = self.live.codec.source.channels
-        settings = {
+        settings: dict[str, Any] = {
             "samplerate": self.live.spec.sample_rate,
             "blocksize": self.live.block,
             "channels": channels,
@@ -89,6 +94,8 @@ class Player:
             "latency": "low",
             "device": self.device,
         }
+        if self.sound is not None and isinstance(self.device, tuple):
+            settings["device"] = self.device[1]
         worker = threading.Thread(target=self.work, name="latentone live", daemon=True)
         worker.start()
         try:

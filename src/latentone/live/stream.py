@@ -92,6 +92,10 @@ class LiveCodec:
         """From a sample's arrival to its sound in blocks of `block`, in ms, without computing."""
         return 1000 * (self.block + self.delay) / self.spec.sample_rate
 
+    def completes(self, length: int) -> bool:
+        """Whether so many samples more complete a frame, which is then computed."""
+        return self._heard.shape[-1] + length >= self.spec.chunk
+
     @torch.inference_mode()
     def reset(self) -> None:
         """Forget all that was heard."""

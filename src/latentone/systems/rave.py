@@ -66,7 +66,7 @@ CARD = SystemCard(
         "v2_causal": "v2 that streams without a look ahead",
         "v2_spectral": "v2 judged by five spectrograms alone",
         "v2_small": "44.1 kHz mono, 7.8 M parameters, 86 frames/s",
-        "v2_raw": "v2 whose decoder makes the waveform without a filter bank: the ablation",
+        "v2_raw": "v2, narrower, whose decoder makes the waveform without a filter bank",
         "v3": "v2 with Snake, adaptive instance norm and DAC's discriminator, 31.6 M parameters",
         "discrete": "v2 with 16 codebooks at 43 frames/s, 6.9 kbit/s",
         "hybrid": "v2 from mel spectrograms, with two recurrent layers before the decoder",

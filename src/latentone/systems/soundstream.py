@@ -4,8 +4,9 @@ Zeghidour, Luebs, Omran, Skoglund, Tagliasacchi, "SoundStream: An End-to-End Neu
 2021 (https://arxiv.org/abs/2107.03312).
 
 Differs from the paper: the mel distance is EnCodec's, a mean where the paper sums, with windows
-from 32 samples on; noise for the switch is synthetic; `small` and `debug` are ours, balance their
-losses and let the discriminator join late.
+from 32 samples on; the number of codebooks is drawn for a batch, not for each excerpt; noise for
+the switch is synthetic; steps, batch and rate of the published size are ours, and so are `small`
+and `debug`, which balance their losses and let the discriminator join late.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ def _verify_learning(quantizer: Any, latents: Tensor) -> None:
         value = metrics[name].item()
         require(low - 1e-4 <= value <= high * (1 + 1e-4), f"{name} is {value}")
     require(metrics.get("restarted", torch.zeros(())).item() >= 0, "restarted is negative")
-    still = quantizer(latents[:1, :, :1].expand_as(latents)).metrics["sameness"].item()
+    still = quantizer(latents[:1, :1, :1].expand_as(latents)).metrics["sameness"].item()
     require(still == 1 > metrics["sameness"].item(), f"sameness of one code alone is {still}")
 
 
