@@ -14,7 +14,7 @@ GENERATOR_MINUTES ?= 3
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo      a folder of sound in, new music out: the four steps in 12 minutes on 2 cores"
+	@echo "make demo      a folder of sound in, new music out: the four steps in 9 minutes on 2 cores"
 	@echo "make test      the contract suite, under 6 minutes on 2 cores"
 	@echo "make test-all  the same and what is slow: parity with large models, two-process training"
 	@echo "make lint      ruff, mypy, one-way imports"

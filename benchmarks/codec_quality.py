@@ -6,21 +6,20 @@ Reads the codec and the test items of a run folder, cuts the middle `--seconds` 
 and prints a Markdown table for each top folder of the data: mean over groups (recordings, songs)
 with its standard error. The untrained codec has the same config, random weights and codebooks that
 k-means placed on training sounds. Opus is libopus through soundfile; its rate is measured on the
-file that it wrote.
+file that it wrote, without the header.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from math import log2
 from pathlib import Path
 
-import soundfile
 import torch
+from held_out import FileCodec
 from torch import Tensor
 
 from latentone.audio import Audio
@@ -48,18 +47,10 @@ def through_codec(codec: EnCodec, x: Tensor, num_codebooks: int) -> Heard:
     return y, num_codebooks * codec.frame_rate * log2(codec.config.codebook_size) / 1000
 
 
-def through_opus(sample_rate: int, x: Tensor, compression: float) -> Heard:
-    """Through Ogg Opus at 48 kHz; `compression` 1 asks libsndfile for its lowest rate."""
-    wide = Audio(x, sample_rate).resample(OPUS_RATE).samples
-    file = io.BytesIO()
-    soundfile.write(
-        file, wide.T.numpy(), OPUS_RATE, format="OGG", subtype="OPUS", compression_level=compression
-    )
-    bits = 8 * len(file.getvalue())
-    file.seek(0)
-    back, _ = soundfile.read(file, dtype="float32", always_2d=True)
-    narrow = Audio(torch.from_numpy(back.T.copy()), OPUS_RATE).resample(sample_rate).samples
-    return narrow[:, : x.shape[1]], bits / 1000 / (x.shape[1] / sample_rate)
+def through_opus(sample_rate: int, x: Tensor, codec: FileCodec) -> Heard:
+    """Through Opus, and the rate without the header of its file."""
+    back, bits = codec(Audio(x, sample_rate))
+    return back.samples[:, : x.shape[1]], bits / 1000 / (x.shape[1] / sample_rate)
 
 
 def untrained(codec: EnCodec, sounds: Iterable[Tensor]) -> EnCodec:
@@ -134,8 +125,9 @@ def main() -> None:
         for n in sorted({1, 2, k})
     }
     rows[f"untrained, {k} codebooks"] = lambda x: through_codec(fresh, x, k)
-    rows["Opus, lowest"] = lambda x: through_opus(rate, x, 1.0)
-    rows["Opus, next"] = lambda x: through_opus(rate, x, 0.97)
+    for name, level in (("lowest", 1.0), ("next", 0.97)):
+        opus = FileCodec(format="OGG", subtype="OPUS", sample_rate=OPUS_RATE, level=level)
+        rows[f"Opus, {name}"] = lambda x, opus=opus: through_opus(rate, x, opus)  # type: ignore
 
     for part, items in sorted(parts.items()):
         chosen = items[:: max(1, len(items) // arguments.items)][: arguments.items]

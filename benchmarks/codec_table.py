@@ -1,21 +1,21 @@
 """Small codecs trained for an equal time on the same sounds, judged on the same held-out ones.
 
-    latentone corpus --out DATA/pop909 --midi POP909 --seconds 12 --per-piece 2
+    latentone corpus --out DATA/pop909 --midi POP909 --seconds 12 --per-piece 2 --fluidsynth yes
     cp -r SONIC_PI DATA/sonic_pi
-    python benchmarks/codec_table.py DATA --runs RUNS --minutes 15
+    python benchmarks/codec_table.py DATA --runs RUNS --minutes 16.5
 
-Trains the `small` recipe of each system, one after the other, with nothing else running; a run that
-is there already is not trained again. Then writes docs/codecs.md: what comes back of held-out
-sounds, beside Opus, MP3 and a mel spectrogram inverted by Griffin and Lim's search, with rates,
-parameters and speeds. Everything is compared as mono at 44.1 kHz, so a codec pays for the treble
-that it leaves out; the second mel column is at 22.05 kHz, which all of them reach.
+Trains the `small` recipe of each system, one after the other, with nothing else running; what was
+stopped goes on, and what is finished is not trained again. Then it puts its tables into
+docs/codecs.md: what each costs, and for each folder of the data what comes back of held-out sounds,
+beside Opus, MP3 and a mel spectrogram inverted by Griffin and Lim's search. All is compared as mono
+at 44.1 kHz, so a codec pays for the treble that it leaves out; a second mel column is at 22.05 kHz.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -25,15 +25,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import log2
 from pathlib import Path
+from typing import Any
 
-import soundfile
 import torch
 from harness import machine
+from held_out import Excerpt, FileCodec, excerpts, mean_of_groups
 
-from latentone.audio import Audio, load_audio, save_audio
+from latentone.audio import Audio, save_audio
 from latentone.codecs import Codec
 from latentone.codecs.mel import MelCodec
-from latentone.data import Item, Manifest
+from latentone.data import Manifest
 from latentone.embeddings import LogMelStatistics, embed_files
 from latentone.hub import build_model
 from latentone.loading import load
@@ -44,26 +45,53 @@ from latentone.systems.mel import RECIPES as MEL
 SYSTEMS = ("encodec", "soundstream", "dac", "rave", "oobleck", "hifigan")
 RATE, COMMON = 44_100, 22_050
 PAGE = Path(__file__).parent.parent / "docs" / "codecs.md"
-Heard = tuple[Audio, str, float | None]
-"""What came back, in what it was kept, and kbit/s where that is a number of bits."""
+MARKS = "<!-- codec_table.py -->", "<!-- end of codec_table.py -->"
+METRICS = {
+    "mel": "mel",
+    "mel, 22 kHz": "mel, 22 kHz",
+    "stft": "STFT",
+    "si_sdr": "SI-SDR dB",
+    "loudness": "loudness off, LU",
+}
 
 
 @dataclass
-class Row:
-    """What was measured of one way through."""
+class Way:
+    """A way through which sounds go."""
 
     name: str
-    run: Callable[[Audio], Heard]
-    facts: dict[str, str] = field(default_factory=dict)
-    scores: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    rates: list[float] = field(default_factory=list)
+    run: Callable[[Audio, int], tuple[Audio, float]]
+    """A sound and its number to what comes back and the bits it took, 0 where it is not coded."""
     kept: str = ""
+    """What a continuous codec keeps of a second."""
+    costs: dict[str, str] = field(default_factory=dict)
+    bits: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> str:
+        """Over all that went through."""
+        return self.kept or f"{self.bits / self.seconds / 1000:.2f} kbit/s"
+
+
+def state_of(run: Path) -> dict[str, Any]:
+    """What the training says of itself; nothing where there is none."""
+    path = run / "codec" / "training" / "state.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def train(system: str, data: Path, run: Path, minutes: float) -> None:
-    """Train a small recipe, unless the run is there and finished."""
-    if (run / "codec" / "config.json").exists():
-        print(f"{run} is there")
+    """Train a small recipe, go on with it, or leave it as it is when it is finished."""
+    state = state_of(run)
+    if state.get("status") == "finished":
+        root = Path(Manifest.load(run / "manifest.json").root)
+        told = state["stage"]["train"]["minutes"]
+        if (told, root) != (minutes, data.resolve()):
+            raise SystemExit(f"{run} was trained for {told} minutes on {root}: take another folder")
+        took = state["seconds"] / 60
+        if not 0.85 * minutes < took < 1.1 * minutes:
+            raise SystemExit(f"{run} took {took:.1f} minutes: was it alone? Train it again")
+        print(f"{run} is finished")
         return
     subprocess.run(
         [
@@ -74,32 +102,18 @@ def train(system: str, data: Path, run: Path, minutes: float) -> None:
     )
 
 
-def through(codec: Codec, audio: Audio) -> Heard:
+def through(codec: Codec, audio: Audio, seed: int) -> tuple[Audio, float]:
     """Encode and decode with all codebooks."""
-    x = audio.resample(codec.source.sample_rate).samples[None]
-    latents = codec.encode(x)
-    if not codec.vocab:
-        kept = f"{codec.frame_rate * codec.latent_dim:,.0f} numbers/s"
-        y = codec.decode(latents, gain=codec.gain(x))
-        return codec.source.render(y[0, :, : x.shape[-1]]).resample(RATE), kept, None
-    y = codec.decode(codec.dequantize(codec.quantize(latents)), gain=codec.gain(x))
-    rate = codec.frame_rate * sum(log2(entries) for entries in codec.vocab) / 1000
-    return codec.source.render(y[0, :, : x.shape[-1]]).resample(RATE), "codes", rate
+    x, rng = audio.resample(codec.source.sample_rate).samples[None], torch.Generator()
+    latents, bits = codec.encode(x), 0.0
+    if codec.vocab:
+        bits = latents.shape[-1] * sum(log2(entries) for entries in codec.vocab)
+        latents = codec.dequantize(codec.quantize(latents))
+    y = codec.decode(latents, gain=codec.gain(x), rng=rng.manual_seed(seed))
+    return codec.source.render(y[0, :, : x.shape[-1]]).resample(audio.sample_rate), bits
 
 
-def through_file(audio: Audio, rate: int, compression: float, **how: str) -> Heard:
-    """Write and read a compressed file; `compression` 1 asks libsndfile for its lowest rate."""
-    file = io.BytesIO()
-    wide = audio.resample(rate).samples.T.numpy()
-    soundfile.write(file, wide, rate, compression_level=compression, **how)
-    bits = 8 * len(file.getvalue())
-    file.seek(0)
-    back, _ = soundfile.read(file, dtype="float32", always_2d=True)
-    y = Audio(torch.from_numpy(back.T.copy()), rate).resample(RATE)
-    return y, "a file", bits / 1000 / audio.duration
-
-
-def facts(codec: Codec, run: Path | None, seconds: float) -> dict[str, str]:
+def costs(codec: Codec, run: Path, seconds: float) -> dict[str, str]:
     """Parameters, and how many times faster than real time it encodes, decodes and learns."""
     x = 0.1 * torch.randn(1, 1, int(seconds * codec.source.sample_rate))
     latents = codec.encode(x)
@@ -115,62 +129,46 @@ def facts(codec: Codec, run: Path | None, seconds: float) -> dict[str, str]:
             work()
             times.append(time.perf_counter() - start)
         found[name] = f"{seconds / statistics.median(times):.1f}"
-    if run is not None:
-        training = run / "codec" / "training"
-        state = json.loads((training / "state.json").read_text(encoding="utf-8"))
-        found["steps"] = f"{state['step']:,}"
-        found["learning"] = f"{state['step'] / state['seconds']:.2f}"
+    if state := state_of(run):
+        train = state["stage"]["train"]
+        heard = state["step"] * train["batch_size"] * train["accumulate"] * train["crop_seconds"]
+        found["steps"], found["minutes"] = f"{state['step']:,}", f"{state['seconds'] / 60:.1f}"
+        found["training"] = f"{heard / state['seconds']:.2f}"
     return found
 
 
-def excerpts(data: Path, run: Path, seconds: float, most: int) -> list[tuple[str, str, Audio]]:
-    """Folder, group and middle of held-out items, evenly drawn from each folder."""
-    manifest = Manifest.load(run / "manifest.json")
-    by_folder: dict[str, list[Item]] = defaultdict(list)
-    for item in manifest.split("test"):
-        if item.duration >= 0.5:
-            by_folder[item.path.split("/")[0]].append(item)
-    chosen = []
-    for folder, items in sorted(by_folder.items()):
-        for item in items[:: max(1, len(items) // most)][:most]:
-            start = max(0.0, (item.duration - seconds) / 2)
-            sound = load_audio(data / item.path, offset=start, duration=seconds)
-            chosen.append((folder, item.group, sound.to_mono().resample(RATE)))
-    return chosen
-
-
 @torch.inference_mode()
-def measure(rows: Sequence[Row], sounds: Sequence[tuple[str, str, Audio]], work: Path) -> None:
-    """Fill the rows, and leave what was heard in `work`, a folder a row."""
+def measure(ways: Sequence[Way], sounds: Sequence[Excerpt], work: Path) -> list[list[str]]:
+    """A row of cells for each way; leaves what was heard in `work`, a folder a way."""
     meters = {rate: ReconstructionMetrics(rate) for rate in (RATE, COMMON)}
-    embedding = LogMelStatistics()
     files: dict[str, list[Path]] = defaultdict(list)
-    for index, (_, _, sound) in enumerate(sounds):
-        path = work / "original" / f"{index:03}.wav"
+
+    def keep(name: str, index: int, sound: Audio) -> None:
+        path = work / name.replace("/", "-").replace(" ", "_") / f"{index:03}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         save_audio(path, sound)
-        files["original"].append(path)
+        files[name].append(path)
+
+    for index, excerpt in enumerate(sounds):
+        keep("original", index, excerpt.sound)
+    embedding, rows = LogMelStatistics(), []
     reference = embed_files(embedding, files["original"]).vectors
-    for row in rows:
-        groups: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for index, (folder, group, sound) in enumerate(sounds):
-            heard, row.kept, rate = row.run(sound)
-            row.rates += [] if rate is None else [rate]
-            length = min(heard.samples.shape[1], sound.samples.shape[1])
-            heard = Audio(heard.samples[:, :length].clamp(-1, 1), RATE)
-            path = work / row.name.replace("/", "-") / f"{index:03}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_audio(path, heard)
-            files[row.name].append(path)
-            values = scores(meters, Audio(sound.samples[:, :length], RATE), heard)
-            for name, value in values.items():
-                groups[f"{folder}/{group}"][name].append(value)
-        for values in groups.values():
-            for name, found in values.items():
-                row.scores[name].append(statistics.fmean(found))
-        generated = embed_files(embedding, files[row.name]).vectors
-        row.facts["frechet"] = f"{frechet_distance(reference, generated).value:.1f}"
-        print(row.name, {k: f"{statistics.fmean(v):.2f}" for k, v in row.scores.items()})
+    for way in ways:
+        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for index, excerpt in enumerate(sounds):
+            y, bits = way.run(excerpt.sound, index)
+            way.bits, way.seconds = way.bits + bits, way.seconds + excerpt.sound.duration
+            length = min(y.samples.shape[1], excerpt.sound.samples.shape[1])
+            heard = Audio(y.samples[:, :length].clamp(-1, 1), RATE)
+            keep(way.name, index, heard)
+            original = Audio(excerpt.sound.samples[:, :length], RATE)
+            for name, value in scores(meters, original, heard).items():
+                found[name][excerpt.group].append(value)
+        vectors = embed_files(embedding, files[way.name]).vectors
+        distance = f"{frechet_distance(reference, vectors).value:.1f}"
+        rows.append([way.name, *(mean_of_groups(found[name]) for name in METRICS), distance])
+        print(" | ".join(rows[-1]), flush=True)
+    return rows
 
 
 def scores(
@@ -189,68 +187,58 @@ def scores(
     }
 
 
-HEADINGS = {
-    "rate": "kept as",
-    "parameters": "parameters",
-    "mel": "mel",
-    "mel, 22 kHz": "mel, 22 kHz",
-    "stft": "STFT",
-    "si_sdr": "SI-SDR dB",
-    "loudness": "loudness off, LU",
-    "frechet": "Frechet, log-mel",
-    "encode": "encode, x real time",
-    "decode": "decode, x real time",
-    "steps": "steps",
-    "learning": "steps/s",
-}
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(header)} |", "|" + " --- |" * len(header)]
+    return [*lines, *(f"| {' | '.join(row)} |" for row in rows)]
 
 
-def table(rows: Sequence[Row]) -> list[str]:
-    """Markdown: mean over groups of held-out recordings and its standard error."""
-    lines = ["| system | " + " | ".join(HEADINGS.values()) + " |", "|" + " --- |" * 13]
-    for row in rows:
-        cells = [row.name]
-        for key in HEADINGS:
-            if key == "rate":
-                rate = f"{statistics.fmean(row.rates):.2f} kbit/s" if row.rates else row.kept
-                cells.append(rate)
-            elif key in row.scores:
-                values = row.scores[key]
-                error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
-                cells.append(f"{statistics.fmean(values):.2f} ± {error:.2f}")
-            else:
-                cells.append(row.facts.get(key, ""))
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+def codec_ways(systems: Sequence[str], runs: Path, seconds: float) -> list[Way]:
+    """The trained codecs, and the search for phases."""
+    mel = build_model(MEL["small"]().codec.task.model, MelCodec).eval()  # type: ignore[union-attr]
+    codecs = {system: load(runs / system).codec for system in systems}
+    ways = []
+    for name, codec in {**codecs, "mel + Griffin-Lim": mel}.items():
+        way = Way(name, lambda x, seed, codec=codec: through(codec, x, seed))
+        with torch.inference_mode():
+            way.costs = costs(codec, runs / name, seconds)
+        if not codec.vocab:
+            way.kept = f"{codec.frame_rate * codec.latent_dim:,.0f} numbers/s"
+        ways.append(way)
+    return ways
 
 
-def anchors() -> list[Row]:
-    """Opus and MP3 through libsndfile at several rates, and mel with Griffin-Lim."""
-    rows = []
-    for level in (1.0, 0.97, 0.9):
-        rows.append(
-            Row(
-                f"Opus, level {level:g}",
-                lambda x, level=level: through_file(x, 48_000, level, format="OGG", subtype="OPUS"),
-            )
-        )
-    for level in (1.0, 0.8):
-        rows.append(
-            Row(
-                f"MP3, level {level:g}",
-                lambda x, level=level: through_file(
-                    x, RATE, level, format="MP3", subtype="MPEG_LAYER_III"
-                ),
-            )
-        )
-    return rows
+def file_ways() -> list[Way]:
+    """Opus and MP3 at about the rates of the codecs, and above."""
+    found = []
+    for name, kind, subtype, rate, levels in (
+        ("Opus", "OGG", "OPUS", 48_000, (1.0, 0.97, 0.9)),
+        ("MP3", "MP3", "MPEG_LAYER_III", COMMON, (1.0, 0.9)),
+    ):
+        for number, level in enumerate(levels, start=1):
+            codec = FileCodec(format=kind, subtype=subtype, sample_rate=rate, level=level)
+            print(f"{name} {number}: {codec.lag} samples late, {codec.header} bytes of header")
+            found.append(Way(f"{name} {number}", lambda x, _, codec=codec: codec(x)))
+    return found
+
+
+def write(page: Path, lines: Sequence[str]) -> None:
+    """Put the tables between their marks; the prose around them stays."""
+    begin, end = MARKS
+    text = page.read_text(encoding="utf-8") if page.exists() else f"{begin}\n{end}\n"
+    if begin not in text or end not in text:
+        raise SystemExit(f"{page} has no {begin} and {end} to write between")
+    made = f"{begin}\n\n" + "\n".join(lines) + f"\n\n{end}"
+    page.write_text(
+        re.sub(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: made, text, flags=re.DOTALL),
+        encoding="utf-8",
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--minutes", type=float, default=16.5)
     parser.add_argument("--systems", nargs="+", default=SYSTEMS)
     parser.add_argument("--seconds", type=float, default=8.0, help="of a held-out excerpt")
     parser.add_argument("--items", type=int, default=40, help="most excerpts of each folder")
@@ -259,35 +247,31 @@ def main() -> None:
     for system in arguments.systems:
         train(system, arguments.data, arguments.runs / system, arguments.minutes)
 
+    torch.manual_seed(0)
     torch.set_num_threads(2)
-    first = arguments.runs / arguments.systems[0]
-    sounds = excerpts(arguments.data, first, arguments.seconds, arguments.items)
-    mel = build_model(MEL["small"]().codec.task.model, MelCodec).eval()  # type: ignore[union-attr]
-    codecs = {"mel + Griffin-Lim": mel}
-    for system in arguments.systems:
-        codecs[f"{system} small"] = load(arguments.runs / system).codec
-    rows = []
-    for name, codec in codecs.items():
-        run = arguments.runs / name.split()[0]
-        row = Row(name, lambda x, codec=codec: through(codec, x))
-        with torch.inference_mode():
-            row.facts = facts(codec, run if run.exists() else None, arguments.seconds)
-        rows.append(row)
-    rows = [*rows[1:], rows[0], *anchors()]
-    measure(rows, sounds, arguments.runs / "heard")
-    groups = len({group for _, group, _ in sounds})
-    head = [
-        "# Small codecs, side by side",
-        "",
+    manifest = Manifest.load(arguments.runs / arguments.systems[0] / "manifest.json")
+    folders = excerpts(manifest, RATE, seconds=arguments.seconds, most=arguments.items)
+    ways = [*codec_ways(arguments.systems, arguments.runs, arguments.seconds), *file_ways()]
+    lines: list[str] = []
+    for folder, sounds in folders.items():
+        groups = len({excerpt.group for excerpt in sounds})
+        rows = measure(ways, sounds, arguments.runs / "heard" / folder)
+        head = ["codec", *METRICS.values(), "Frechet"]
+        lines += [f"**{folder}**: {len(sounds)} held-out excerpts of {groups} groups.", ""]
+        lines += [*markdown(head, rows), ""]
+    names = ("parameters", "minutes", "steps", "training", "encode", "decode")
+    rows = [[way.name, way.rate, *(way.costs.get(name, "") for name in names)] for way in ways]
+    costs_head = ["codec", "kept", "parameters", "minutes", "steps", "trains", "encodes", "decodes"]
+    lines = [
         f"`python benchmarks/codec_table.py DATA --runs RUNS --minutes {arguments.minutes:g}` on "
-        f"{machine()}: every `small` recipe was trained for {arguments.minutes:g} minutes, one "
-        f"after the other, on the same recordings; {len(sounds)} held-out excerpts of {groups} "
-        "groups.",
+        f"{machine()}. Speeds are seconds of sound per second.",
         "",
+        *markdown(costs_head, rows),
+        "",
+        *lines[:-1],
     ]
-    text = "\n".join([*head, *table(rows)]) + "\n"
-    print(text)
-    arguments.page.write_text(text, encoding="utf-8")
+    print("\n".join(lines))
+    write(arguments.page, lines)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 import transformers
-from harness import alternate, machine, record
+from harness import alternate, command, machine, record
 from torch import Tensor
 
 from latentone.codecs import DAC, RAVE, Codec, EnCodec, fast_mode, rave_v2, rave_v2_small
@@ -174,9 +174,10 @@ def main() -> None:
         rows += rave(name, RAVE(config), arguments.seconds, arguments.repeats)
     record(
         "Codecs, plain and fast",
-        f"`python benchmarks/codecs.py --seconds {arguments.seconds:g} --threads "
-        f"{arguments.threads}` on {machine()}; peer: transformers {transformers.__version__}, "
-        f"eager, fp32. Medians of {arguments.repeats} runs.",
+        f"{command()} on {machine()}; peer: transformers {transformers.__version__}, eager, fp32, "
+        f"as it comes: its EnCodec computes weight norms anew at every call, ours folds them. "
+        f"Medians of {arguments.repeats} runs. RAVE without its noise branch; what the fast mode "
+        "costs is told of random weights and noise.",
         ["what", "ours", "peer", "ours / peer (spread)", "fast against fp32"],
         rows,
     )

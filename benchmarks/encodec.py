@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 import transformers
-from harness import alternate, machine, record
+from harness import alternate, command, machine, record
 from torch import Tensor
 
 from latentone.codecs import EnCodec
@@ -120,8 +120,8 @@ def main() -> None:
             rows.append([f"{name}, stream frame by frame", stream_rate(ours, x), "none", ""])
     record(
         "EnCodec, fp32",
-        f"`python benchmarks/encodec.py --threads {arguments.threads}` on {machine()}; peer: "
-        f"transformers {transformers.__version__}, eager. Medians of {arguments.repeats} runs.",
+        f"{command()} on {machine()}; peer: transformers {transformers.__version__}, eager, as it "
+        f"comes: it computes weight norms anew at every call. Medians of {arguments.repeats} runs.",
         ["what", "ours", "peer", "ours / peer (spread)"],
         rows,
     )

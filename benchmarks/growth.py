@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from harness import machine, record
+from harness import command, machine, record
 
 from latentone.codecs import Codec
 from latentone.hub import build_model
@@ -103,7 +103,8 @@ def main() -> None:
             print(*rows[-1], flush=True)
     header = ["small recipe", "minutes", "peak MB", "beyond warm MB", "seconds"]
     header += ["times real time", "seconds per minute, to the first"]
-    notes = f"`python benchmarks/growth.py --threads {args.threads}`; {machine()}."
+    torch.set_num_threads(args.threads)
+    notes = f"{command()}; {machine()}."
     record("Growth: an hour from file to file", notes, header, rows)
 
 

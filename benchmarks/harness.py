@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import platform
 import re
+import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["Timing", "alternate", "machine", "record"]
+__all__ = ["Timing", "alternate", "command", "machine", "record"]
 
 RESULTS = Path(__file__).parent / "results.md"
 
@@ -56,6 +58,11 @@ def alternate(
             run()
             times[name].append(time.perf_counter() - start)
     return Timing(ours=tuple(times["ours"]), peer=tuple(times["peer"]))
+
+
+def command() -> str:
+    """What was typed to run this script."""
+    return f"`python benchmarks/{shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}`"
 
 
 def machine() -> str:

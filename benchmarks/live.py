@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from harness import machine, record
+from harness import command, machine, record
 from torch import nn
 
 from latentone.codecs import RAVE, EnCodec, encodec_24khz
@@ -93,17 +93,17 @@ def main() -> None:
             rows += [[name, *row] for row in cells]
         torch.manual_seed(0)
         kinds = shares(RAVE(rave_low_latency()), 128)
-    command = f"`python benchmarks/live.py --seconds {arguments.seconds:g}` on {where}"
+    told = f"{command()} on {where}"
     record(
         "Live",
-        f"{command}; real time, block by block. Latency: block, algorithm and median time to "
+        f"{told}; real time, block by block. Latency: block, algorithm and median time to "
         "compute (in brackets: p99).",
         ["codec", *header],
         rows,
     )
     record(
         "Live, where the time of RAVE low_latency goes",
-        f"{command}; blocks of 128 samples, 2.90 ms.",
+        f"{told}; blocks of 128 samples, 2.90 ms.",
         ["layers", "how many", "ms per block", "share"],
         kinds,
     )

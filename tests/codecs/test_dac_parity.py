@@ -64,7 +64,7 @@ def share_of_equal_frames(codec, latents, codes, expected):
     return equal.float().mean()
 
 
-def check(peer, codec, x):
+def check(peer, codec, x, rounding=1e-5):
     with torch.no_grad():
         latents = codec.encode(x)
         theirs = peer.encoder(x)
@@ -81,8 +81,12 @@ def check(peer, codec, x):
         if settled < ours.shape[-1]:  # theirs lost samples, and pads its end elsewhere
             settled -= codec.num_samples(codec.decode_context)
         assert settled > x.shape[-1] // 2
-        assert (ours[..., :settled] - y[..., :settled]).abs().max() <= 1e-5
+        assert (ours[..., :settled] - y[..., :settled]).abs().max() <= rounding
         assert y.std() > 0.05
+        # In float64 no rounding is left to hide a difference.
+        y = peer.double().decode(audio_codes=expected).audio_values[:, None]
+        ours = codec.double().decode(codec.dequantize(expected))
+        assert (ours[..., :settled] - y[..., :settled]).abs().max() <= 1e-9
 
 
 @pytest.mark.parametrize("weight_norm", [False, True])
@@ -108,4 +112,5 @@ def test_parity_and_counts_at_full_size():
     assert replace(codec.config, quantizer_dropout=0.5) == dac_44khz()
     count = sum(p.numel() for p in peer.parameters())
     assert sum(p.numel() for p in codec.parameters()) == count == 76_651_890
-    check(peer, codec, x[:1, :, : 60 * 512])
+    # As many threads as there are round otherwise: 1.03e-5 was seen with two.
+    check(peer, codec, x[:1, :, : 60 * 512], rounding=2e-5)

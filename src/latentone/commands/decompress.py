@@ -33,6 +33,8 @@ class Args(ComputeArgs):
     """The latent store that it was compressed with, if any."""
     max_hours: Annotated[float, tyro.conf.arg(metavar="FLOAT")] = 12.0
     """Refuse a file that says it is longer: a small one of silence can be years long."""
+    denoise: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """How much noise to leave out, 0 to 1: for a SoundStream that was trained to."""
     seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """For decoders with chance in them: the same seed gives the same sound."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out.wav")
@@ -46,6 +48,7 @@ def run(args: Args) -> int:
     from ..bitstream import BitstreamError, decompress_long, split
     from ..pipeline_files import require_pieces, write_pieces
     from ._drawing import load_model, progress, provenance, tell
+    from ._switches import set_denoise
     from .compress import prior_codes
 
     data = _read(args.stream)
@@ -53,6 +56,7 @@ def run(args: Args) -> int:
         header, _ = split(data)
         with load_model(args) as model:
             codec = model.codec
+            set_denoise(codec, args.denoise)
             seconds = header.num_samples / header.sample_rate
             require_pieces(codec, seconds, args.stream, encode=False)
             with progress("frames") as on_step:
@@ -66,7 +70,12 @@ def run(args: Args) -> int:
                     on_step=on_step,
                 )
             with progress("seconds") as on_step, no_grad():
-                tags = provenance(model, decompresses=args.stream.name)
+                tags = provenance(
+                    model,
+                    decompresses=args.stream.name,
+                    denoise=args.denoise,
+                    decoder_seed=args.seed,
+                )
                 written = write_pieces(
                     args.out, pieces, codec, header.num_samples, tags=tags, on_step=on_step
                 )

@@ -41,7 +41,7 @@ def run(args: Args) -> int:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; expected a file or folder")
     if path.is_file():
-        (_model if path.suffix in WEIGHTS else _file)(path)
+        (_model if _holds_weights(path) else _file)(path)
     elif any((path / name).exists() for name in ("recipe.json", "pipeline.json", "codec")):
         _run_folder(path)
     elif (path / "dataset.json").exists():
@@ -51,6 +51,15 @@ def run(args: Args) -> int:
     else:
         _audio_folder(path, args.shortest)
     return 0
+
+
+def _holds_weights(path: Path) -> bool:
+    """Whether a file is a model; HiFi-GAN's (`g_02500000`) has no ending, but a config beside."""
+    if path.suffix:
+        return path.suffix in WEIGHTS
+    from ..codecs.hifigan_layouts import find_original
+
+    return find_original(path) is not None
 
 
 def _print(title: str, rows: list[tuple[str, Any]]) -> None:

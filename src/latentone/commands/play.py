@@ -24,7 +24,7 @@ import tyro
 
 if TYPE_CHECKING:
     from ..codecs.base import Codec
-    from ..live import BlockTimes, LiveCodec
+    from ..live import BlockTimes, Controls, LiveCodec
     from ..pipeline import Pipeline
 
 __all__ = ["Args", "run", "table"]
@@ -96,8 +96,6 @@ def run(args: Args) -> int:
     assert args.model is not None
     model = load(args.model, device=args.device)
     set_denoise(model.codec, args.denoise)
-    if args.benchmark:
-        return _benchmark(args, model)
     controls = Controls(
         bias=read_channels("--bias", args.bias),
         scale=read_channels("--scale", args.scale),
@@ -105,6 +103,8 @@ def run(args: Args) -> int:
         mix=args.mix,
         gain_db=args.gain_db,
     )
+    if args.benchmark:
+        return _benchmark(args, model, controls)
     block = args.block or _usual_block(model.codec)
     live = LiveCodec(model.codec, block=block, controls=controls)
     if args.seed is not None:
@@ -216,14 +216,17 @@ def _latency(live: LiveCodec) -> str:
     return f"blocks of {live.block} samples, {live.latency_ms:.1f} ms and the time to compute"
 
 
-def _benchmark(args: Args, model: Pipeline) -> int:
+def _benchmark(args: Args, model: Pipeline, controls: Controls) -> int:
     from ..live import measure_blocks
     from ..processes import one_thread
 
     usual = _usual_block(model.codec)
     sizes = [args.block] if args.block else [usual * times for times in MULTIPLES]
     with one_thread():
-        measured = [measure_blocks(model.codec, size, seconds=args.seconds) for size in sizes]
+        measured = [
+            measure_blocks(model.codec, size, seconds=args.seconds, controls=controls)
+            for size in sizes
+        ]
     if args.json:
         computed = ("realtime", "latency_ms", "safe_latency_ms")
         rows = [asdict(m) | {name: getattr(m, name) for name in computed} for m in measured]

@@ -50,7 +50,13 @@ def run(args: Args) -> int:
             args.out,
             num_codebooks=args.num_codebooks,
             seed=args.seed,
-            tags=provenance(model, reconstructs=args.audio.name),
+            tags=provenance(
+                model,
+                reconstructs=args.audio.name,
+                num_codebooks=args.num_codebooks,
+                denoise=args.denoise,
+                decoder_seed=args.seed,
+            ),
             on_step=on_step,
         )
     tell(args.out, *written, None)

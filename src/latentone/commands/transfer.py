@@ -51,6 +51,8 @@ class Args(ComputeArgs):
     """Multiply latent channel DIM by VALUE, before the bias; may be repeated."""
     num_codebooks: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Use only the first codebooks of a discrete codec; fewer is rougher."""
+    denoise: Annotated[float | None, NUMBER] = None
+    """How much noise to leave out, 0 to 1: for a SoundStream that was trained to."""
     match_loudness: bool = True
     """Bring the other sound, and the result, to the loudness of the input."""
     seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
@@ -62,6 +64,7 @@ class Args(ComputeArgs):
 def run(args: Args) -> int:
     """Transfer and write."""
     from ._drawing import load_model, progress, provenance, tell
+    from ._switches import set_denoise
 
     bias, scale = read_channels("--bias", args.bias), read_channels("--scale", args.scale)
     amount = args.amount
@@ -77,8 +80,11 @@ def run(args: Args) -> int:
             "mix": args.mix or None,
             "bias": list(args.bias) or None,
             "scale": list(args.scale) or None,
+            "num_codebooks": args.num_codebooks,
+            "denoise": args.denoise,
             "decoder_seed": args.seed,
         }
+        set_denoise(model.codec, args.denoise)
         written = model.transfer_file(
             args.audio,
             args.out,

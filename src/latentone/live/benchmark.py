@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..codecs.base import Codec
-from .stream import LiveCodec
+from .stream import Controls, LiveCodec
 
 __all__ = ["BlockTimes", "measure_blocks"]
 
@@ -56,7 +56,12 @@ class BlockTimes:
 
 
 def measure_blocks(
-    codec: Codec, block: int, *, seconds: float = 10.0, warmup: int = 50
+    codec: Codec,
+    block: int,
+    *,
+    seconds: float = 10.0,
+    warmup: int = 50,
+    controls: Controls | None = None,
 ) -> BlockTimes:
     """Play noise block by block, as fast as it goes, and measure each block.
 
@@ -65,11 +70,12 @@ def measure_blocks(
         block: samples of a block.
         seconds: of sound to play.
         warmup: blocks that are not counted.
+        controls: what is turned meanwhile; fewer codebooks take less time.
 
     Raises:
         ValueError: the codec cannot stream, or a length that holds no block.
     """
-    live = LiveCodec(codec, block=block)
+    live = LiveCodec(codec, block=block, controls=controls)
     rate = live.spec.sample_rate
     count = int(seconds * rate) // block
     if count < 1:

@@ -52,7 +52,7 @@ CARD = SystemCard(
     authors="Caillon and Esling",
     year=2021,
     summary=(
-        "Encodes sound to some tens of smooth latent frames per second and back, twenty times "
+        "Encodes sound to some tens of smooth latent frames per second and back, many times "
         "faster than it plays: latents to be turned like knobs, timbre transfer, live use."
     ),
     sizes={
