@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,18 +89,25 @@ def load_model(args: Any) -> Iterator[Pipeline]:
     """
     from ..audio import FORMATS
     from ..device import arithmetic
-    from ..loading import load
 
     if args.out.suffix.lower() not in FORMATS:
         raise ValueError(f"{args.out}: expected a suffix of {sorted(FORMATS)}")
     if args.out.is_dir():
         raise ValueError(f"{args.out} is a folder; --out takes a file")
     compute: ComputeArgs = args
-    model = load(args.model, device=compute.device)
-    if model.licence:
-        print(f"licence of the weights of {model.name}: {model.licence}")
+    model = load_told(args.model, compute.device)
     with arithmetic(model.device, compute.precision):
         yield model
+
+
+def load_told(name: str, device: str = "cpu") -> Pipeline:
+    """Load a model, and tell the licence of weights that have one."""
+    from ..loading import load
+
+    model = load(name, device=device)
+    if model.licence:
+        print(f"licence of the weights of {model.name}: {model.licence}", file=sys.stderr)
+    return model
 
 
 @contextmanager

@@ -57,15 +57,14 @@ def run(args: Args) -> int:
     from ..atomic import atomic_file
     from ..bitstream import compress_long
     from ..device import arithmetic
-    from ..loading import load
     from ..pipeline_files import open_sound, require_pieces
-    from ._drawing import progress
+    from ._drawing import load_told, progress
 
     if args.out.suffix.lower() != SUFFIX or args.out.is_dir():
         raise ValueError(f"{args.out}: expected a file that ends in {SUFFIX}")
     if args.prior is not None and not args.entropy:
         raise ValueError("--prior is for entropy coding; leave out --no-entropy, or --prior")
-    model = load(args.model, device=args.device)
+    model = load_told(args.model, args.device)
     codec = model.codec
     if not codec.vocab:
         raise ValueError(f"{model.name} has a continuous codec: there are no codes to write")

@@ -54,9 +54,9 @@ def run(args: Args) -> int:
     """Encode, and say what was made."""
     from ..data import scan
     from ..latents import encode_folder
-    from ..loading import load
+    from ._drawing import load_told
 
-    codec = load(args.model).codecs["acoustic"]
+    codec = load_told(args.model).codecs["acoustic"]
     manifest = scan(
         args.data,
         group_by=args.group_by,

@@ -57,10 +57,9 @@ def run(args: Args) -> int:
 
         require_onnx()
     from ..export import export_nn_tilde, export_onnx, export_pt2
-    from ..loading import load
-    from ._drawing import progress
+    from ._drawing import load_told, progress
 
-    codec = load(args.model, device="cpu").codec
+    codec = load_told(args.model).codec
     with progress() as on_step:
         if args.to == "nn~":
             transform = _transform(args, codec)

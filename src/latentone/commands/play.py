@@ -89,12 +89,12 @@ def run(args: Args) -> int:
     import torch
 
     from ..live import Controls, LiveCodec
-    from ..loading import load
+    from ._drawing import load_told
     from ._switches import set_denoise
     from .transfer import read_channels
 
     assert args.model is not None
-    model = load(args.model, device=args.device)
+    model = load_told(args.model, args.device)
     set_denoise(model.codec, args.denoise)
     controls = Controls(
         bias=read_channels("--bias", args.bias),

@@ -58,7 +58,7 @@ CARD = SystemCard(
     sizes={
         "debug": "8 kHz mono, seconds on two CPU cores; for tests",
         "small": "44.1 kHz mono, v2_small, 7.8 M parameters; for a laptop",
-        "low_latency": "44.1 kHz mono, causal, 345 frames/s, 9.1 ms from microphone to sound",
+        "low_latency": "44.1 kHz mono, causal, 345 frames/s, 9.1 ms late and what computing takes",
         "raspberry": "44.1 kHz mono, v1 of a quarter of the width, 1.4 M parameters",
         "onnx": "44.1 kHz mono, v1 of half the width, 4.8 M parameters",
         "v1": "44.1 kHz mono, 17.6 M parameters, 21.5 frames/s",
