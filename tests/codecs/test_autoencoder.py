@@ -15,6 +15,7 @@ from latentone.codecs.autoencoder_config import (
     SphereLatents,
     TanhLatents,
 )
+from latentone.codecs.composed_codes import GroupedCodes, SplitCodes
 from latentone.codecs.long import encode_by_windows
 from latentone.codecs.long_decode import decode_by_windows
 from latentone.networks.seanet import SEANetConfig, SEANetDecoder
@@ -33,6 +34,12 @@ LATENTS = {
         codebook_size=32, num_codebooks=2, gradient="rotation", normalized=True
     ),
     "fsq": FSQCodes(levels=(5, 4, 3)),
+    "grouped": GroupedCodes(chain=EMACodes(codebook_size=32, num_codebooks=2)),
+    "split": SplitCodes(
+        semantic=EMACodes(codebook_size=32),
+        acoustic=EMACodes(codebook_size=32, num_codebooks=2),
+        inner_dim=4,
+    ),
 }
 PENALTIES = {
     "kl": {"latent/kl"},
@@ -40,6 +47,8 @@ PENALTIES = {
     "ema": {"vq/commitment"},
     "gradient": {"vq/commitment", "vq/codebook"},
     "rotation": {"vq/commitment", "vq/codebook"},
+    "grouped": {"vq/commitment"},
+    "split": {"vq/commitment"},
 }
 
 
@@ -168,6 +177,10 @@ def test_what_it_does_not_have_is_refused():
         EMACodes(codebook_size=1)
     with pytest.raises(ValueError, match="levels must be 2 or more"):
         FSQCodes(levels=(1, 3))
+    with pytest.raises(ValueError, match="8 latent channels do not divide by 3 groups"):
+        GroupedCodes(groups=3).quantizer(8)
+    with pytest.raises(ValueError, match="inner_dim must be at least 1"):
+        SplitCodes(inner_dim=0)
 
 
 def test_the_encoder_of_a_vae_gives_two_numbers_a_channel():

@@ -80,7 +80,7 @@ def test_a_training_pass_learns_and_repeats_with_its_seed():
 
     output = run(0)
     assert set(output.losses) == {"vq/commitment", "vq/codebook"}
-    assert set(output.metrics) == {"vq/use", "vq/perplexity", "vq/sameness"}
+    assert set(output.metrics) == {"vq/use", "vq/perplexity", "vq/sameness", "vq/restarted"}
     assert torch.equal(run(0).reconstruction, output.reconstruction)
     assert not torch.equal(run(1).reconstruction, output.reconstruction)
     loss = (output.reconstruction - batch["x"]).square().mean() + sum(output.losses.values())

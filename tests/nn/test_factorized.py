@@ -176,3 +176,19 @@ def test_what_does_not_fit_is_named():
         quantizer(dropout=1.5)
     with pytest.raises(ValueError, match="sizes must be at least 1"):
         quantizer(size=0)
+
+
+def test_codes_start_on_the_batch_and_dead_ones_restart_from_it():
+    torch.manual_seed(0)
+    plain = FactorizedRVQ(2, 64, 8, code_dim=2, dropout=0.0).train()
+    placed = FactorizedRVQ(
+        2, 64, 8, code_dim=2, dropout=0.0, kmeans_iterations=20, restart_below=0.1
+    ).train()
+    placed.load_state_dict(plain.state_dict())
+    latents = 0.01 * torch.randn(4, 8, 50) + 1  # nearly one direction, as from a fresh encoder
+    one, two = plain(latents), placed(latents)
+    assert two.losses["codebook"] < 0.1 * one.losses["codebook"]
+    assert two.metrics["sameness"] < 0.5 * one.metrics["sameness"]
+    restarted = [placed(latents[:1, :, :5] + step).metrics["restarted"] for step in range(300)]
+    assert sum(restarted) > 0 and two.metrics["restarted"] == 0
+    assert plain(latents).metrics["restarted"] == 0

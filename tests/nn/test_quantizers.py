@@ -30,11 +30,14 @@ def test_two_processes_learn_one_quantiser(name):
     verify_quantizer_on_ranks({**MAKERS, **FRESH}[name](), dim=DIM)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_factorized_codes_keep_it_but_for_their_residual(dropout):
+STARTS = {"kmeans_iterations": 10, "restart_below": 0.1}
+
+
+@pytest.mark.parametrize(("dropout", "starts"), [(0.0, {}), (0.0, STARTS), (0.5, STARTS)])
+def test_factorized_codes_keep_it_but_for_their_residual(dropout, starts):
     """Projections P_i in a chain leave over (1 - P_n) ... (1 - P_1) x."""
     torch.manual_seed(0)
-    quantizer = FactorizedRVQ(3, 16, DIM, code_dim=2, dropout=dropout)
+    quantizer = FactorizedRVQ(3, 16, DIM, code_dim=2, dropout=dropout, **starts)
 
     def surrogate(latents):
         residual = latents

@@ -13,6 +13,7 @@ from .autoencoder_config import (
     TanhLatents,
 )
 from .base import Codec, CodecConfig, CodecOutput
+from .composed_codes import GroupedCodes, SplitCodes
 from .dac import DAC, DACConfig, dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps
 from .encodec import EnCodec
 from .encodec_config import (
@@ -70,6 +71,7 @@ __all__ = [
     "FSQCodes",
     "GradientCodes",
     "GriffinLimConfig",
+    "GroupedCodes",
     "IdentityWaveform",
     "IdentityWaveformConfig",
     "KLLatents",
@@ -92,6 +94,7 @@ __all__ = [
     "SpectrumCodec",
     "SpectrumConfig",
     "SphereLatents",
+    "SplitCodes",
     "TanhLatents",
     "VQGANConfig",
     "audioldm_mel",

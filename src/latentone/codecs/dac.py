@@ -50,6 +50,10 @@ class DACConfig(CodecConfig):
     """Numbers of a code, between the projections."""
     quantizer_dropout: float = 0.5
     """Probability with which an item of a training batch hears fewer codebooks."""
+    kmeans_iterations: int = 0
+    """K-means iterations that place the codes on the first training batch; none as published."""
+    restart_below: float = 0.0
+    """Fraction of the mean use under which a code restarts from a frame; never as published."""
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "num_codebooks", "codebook_size", "code_dim"):
@@ -181,6 +185,8 @@ class DAC(DACNetworks):
             config.network.latent_dim,
             code_dim=config.code_dim,
             dropout=config.quantizer_dropout,
+            kmeans_iterations=config.kmeans_iterations,
+            restart_below=config.restart_below,
         )
 
     @property

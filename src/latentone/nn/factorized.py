@@ -11,7 +11,9 @@ what two projections share twice. (With EnCodec's full-width codes P_i is 1, and
 codebook's commitment would reach the encoder; here a projection takes a few of many dimensions.)
 
 Differs: each item of a batch drops codebooks with the given probability, on its own, where DAC
-takes a fixed number of first items (none, for a batch of one).
+takes a fixed number of first items (none, for a batch of one). Two things that DAC has not are off
+unless asked for: k-means places the codes on the first batch, and dead ones restart. Without them,
+a few thousand steps on small batches end with all frames in one code.
 """
 
 from __future__ import annotations
@@ -23,8 +25,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .conv import Conv1d
-from .quantize import nearest
-from .quantizer import CodeUse, Quantized, check_rows, pass_straight, sameness, sum_over_ranks
+from .quantize import k_means, nearest
+from .quantizer import (
+    CodeUse,
+    Quantized,
+    check_rows,
+    pass_straight,
+    rank_and_world,
+    sameness,
+    sum_over_ranks,
+)
+from .restart import follow_use
 
 __all__ = ["FactorizedCodebook", "FactorizedRVQ"]
 
@@ -60,7 +71,7 @@ class FactorizedRVQ(nn.Module):
     """A chain of factorised codebooks, one model for several bit rates.
 
     In training an item hears, with probability `dropout`, only the first n codebooks, n uniform in
-    1 ... Q. Nothing but gradients moves the codes, so processes that average gradients agree.
+    1 ... Q. By default nothing but gradients moves the codes.
 
     Args:
         num_codebooks: codebooks Q.
@@ -68,6 +79,8 @@ class FactorizedRVQ(nn.Module):
         dim: latent channels D.
         code_dim: numbers of a code.
         dropout: probability with which an item of a training batch hears fewer codebooks.
+        kmeans_iterations: of the start on the first training batch; 0 starts from noise.
+        restart_below: fraction of the mean use under which a code restarts; 0 never.
 
     Raises:
         ValueError: a size below 1, or a dropout outside [0, 1].
@@ -81,6 +94,8 @@ class FactorizedRVQ(nn.Module):
         *,
         code_dim: int = 8,
         dropout: float = 0.5,
+        kmeans_iterations: int = 0,
+        restart_below: float = 0.0,
     ) -> None:
         super().__init__()
         if min(num_codebooks, codebook_size, dim, code_dim) < 1:
@@ -88,10 +103,12 @@ class FactorizedRVQ(nn.Module):
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout must be in [0, 1], got {dropout}")
         self.code_dim, self.dropout = code_dim, dropout
+        self.kmeans_iterations, self.restart_below = kmeans_iterations, restart_below
         self.codebooks = nn.ModuleList(
             FactorizedCodebook(codebook_size, dim, code_dim) for _ in range(num_codebooks)
         )
-        self.code_use = CodeUse((codebook_size,) * num_codebooks)
+        sizes = (codebook_size,) * num_codebooks
+        self.code_use = CodeUse(sizes, dead_below=restart_below or 0.1)
 
     @property
     def vocab(self) -> tuple[int, ...]:
@@ -158,12 +175,15 @@ class FactorizedRVQ(nn.Module):
             return self._forward(latents.float(), rng)
 
     def _forward(self, latents: Tensor, rng: torch.Generator | None) -> Quantized:
+        if self.training and self.kmeans_iterations and not bool(self.code_use.seen):
+            self._start(latents.detach(), rng)
         heard = self._draw(latents, rng)
         residual, total = latents, torch.zeros_like(latents)
-        rows, commitments, distances = [], [], []
+        rows, asked, commitments, distances = [], [], [], []
         for i, book in enumerate(self._first()):
             projected = book.in_proj(residual)
             rows.append(book.search(projected))
+            asked.append(projected.detach().transpose(1, 2).flatten(0, 1))
             entries = book.look_up(rows[-1])
             passed = book.out_proj(pass_straight(projected, entries))
             takes_part = (heard > i).to(latents.dtype)
@@ -171,15 +191,39 @@ class FactorizedRVQ(nn.Module):
             residual = residual - passed
             commitments.append(_distance(projected, entries.detach()) * takes_part)
             distances.append(_distance(entries, projected.detach()) * takes_part)
-        codes = torch.stack(rows, dim=1)
+        codes, restarted = torch.stack(rows, dim=1), latents.new_zeros(())
         if self.training:
-            self.code_use.update(sum_over_ranks([self.code_use.count(codes)])[0])
+            books, restart = [book.entries for book in self._first()], self.restart_below > 0
+            # All at once would put one frame behind many codes, and leave nothing to the next
+            # codebook, whose codes, being directions, cannot say nothing.
+            most = len(asked[0]) // 4
+            restarted = follow_use(
+                self.code_use, codes, books, asked, rng, restart=restart, most=most
+            )
         losses = {
             "commitment": torch.stack(commitments).sum(0).mean(),
             "codebook": torch.stack(distances).sum(0).mean(),
         }
-        health = {**self.code_use.health(), "sameness": sameness(codes)}
+        health = {**self.code_use.health(), "sameness": sameness(codes), "restarted": restarted}
         return Quantized(total, codes, losses, health)
+
+    @torch.no_grad()
+    def _start(self, latents: Tensor, rng: torch.Generator | None) -> None:
+        """Place all codes by k-means on the first rank's batch `(B, D, F)`, and share them."""
+        rank, _ = rank_and_world()
+        found, residual = [], latents
+        for book in self._first():
+            centres = torch.zeros_like(book.entries)
+            if rank == 0:
+                projected = book.in_proj(residual)
+                rows = projected.transpose(1, 2).flatten(0, 1)
+                iterations = self.kmeans_iterations
+                centres, _ = k_means(rows, len(book.entries), iterations=iterations, rng=rng)
+                book.entries.copy_(centres)
+                residual = residual - book.out_proj(book.look_up(book.search(projected)))
+            found.append(centres)
+        for book, centres in zip(self._first(), sum_over_ranks(found), strict=True):
+            book.entries.copy_(centres)
 
     def _chain(self, latents: Tensor, used: list[FactorizedCodebook]) -> tuple[Tensor, Tensor]:
         """Codes `(B, n, F)` of `(B, D, F)`, and what was searched for, `(B, n * code_dim, F)`."""

@@ -24,6 +24,7 @@ from .quantizer import (
     sameness,
     sum_over_ranks,
 )
+from .restart import follow_use
 from .rotation import pass_rotated
 
 __all__ = ["GradientPass", "GradientVQ"]
@@ -170,31 +171,6 @@ class GradientVQ(nn.Module):
         for codebook, centres in zip(self.codebooks, sum_over_ranks(found), strict=True):
             codebook.copy_(centres)
 
-    @torch.no_grad()
     def _learn(self, codes: Tensor, residuals: list[Tensor], rng: torch.Generator | None) -> Tensor:
-        """Follow the use on all ranks; returns how many codes restarted.
-
-        Which codes are dead was decided before this batch, so all ranks agree. The n-th candidate
-        comes from rank n mod world; the others leave zeros, and the sum gathers them.
-        """
-        rank, world = rank_and_world()
-        never = self.restart_below == 0
-        dead = [gone & (not never) for gone in self.use.dead()]
-        parts = [self.use.count(codes)]
-        for rows, gone in zip(residuals, dead, strict=True):
-            given = _draw(rows, int(gone.sum()), rng)
-            given[torch.arange(len(given), device=given.device) % world != rank] = 0
-            parts.append(given)
-        counts, *candidates = sum_over_ranks(parts)
-        self.use.update(counts)
-        self.use.revive(dead)
-        for codebook, gone, given in zip(self.codebooks, dead, candidates, strict=True):
-            codebook[gone] = given
-        return torch.stack([gone.sum() for gone in dead]).sum().float()
-
-
-def _draw(rows: Tensor, count: int, rng: torch.Generator | None) -> Tensor:
-    """`count` of `rows (N, D)` at random, a copy."""
-    device = rows.device if rng is None else rng.device
-    picks = torch.randint(len(rows), (count,), generator=rng, device=device)
-    return rows[picks.to(rows.device)]
+        restart = self.restart_below > 0
+        return follow_use(self.use, codes, list(self.codebooks), residuals, rng, restart=restart)

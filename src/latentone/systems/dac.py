@@ -116,8 +116,9 @@ def debug_codec(steps: int = 12) -> Stage:
 def small_codec(minutes: float = 40) -> Stage:
     """24 kHz mono, 37.5 frames per second, 4 codebooks of 1024: 1.5 kbit/s, as EnCodec's `small`.
 
-    Losses, balance, crops and the late discriminator are those that were measured for EnCodec's
-    `small` (docs/systems/encodec.md); what judges is DAC's, narrow.
+    Weights and judges are DAC's, these narrow; crops and the late discriminator those that were
+    measured for EnCodec's `small` (docs/systems/encodec.md). The codes are placed by k-means, and
+    dead ones restart: without it, all frames had one code after a thousand steps.
     """
     network = DACNetworkConfig(
         latent_dim=128,
@@ -126,16 +127,21 @@ def small_codec(minutes: float = 40) -> Stage:
         strides=(4, 4, 5, 8),
         multiples=(2, 4, 8, 16),
     )
-    task = CodecTaskConfig(
-        model=DACConfig(sample_rate=24_000, network=network, num_codebooks=4),
+    model = DACConfig(
+        sample_rate=24_000,
+        network=network,
+        num_codebooks=4,
+        kmeans_iterations=50,
+        restart_below=0.1,
+    )
+    task = replace(
+        _published_task(model),
         discriminator=_judges(filters=(8, 16, 32, 64), band_filters=8, n_ffts=(1024, 512, 256)),
-        weights=CodecLossWeights(waveform=0.5),
-        own=PENALTIES,
-        adversarial="least_squares",
-        mel_preset="dac",
         adversarial_start=0.6,
-        learning_rate=1e-3,
-        betas=(0.8, 0.99),
+        discriminator_share=2 / 3,
+        learning_rate=3e-4,
+        optimizer="adam",
+        weight_decay=0.0,
         schedule="cosine",
     )
     return Stage(task=task, train=small_train(minutes))
