@@ -39,5 +39,5 @@ def test_recipes_of_your_own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     names: dict[str, object] = {}
     for block in blocks(ROOT / "docs" / "building.md"):
         exec(compile(block, "building.md", "exec"), names)
-    assert (tmp_path / "run" / "report.html").exists()
+    assert (tmp_path / "run" / "codec" / "config.json").exists()
     assert torch.isfinite(names["y"]).all()  # type: ignore[arg-type]
