@@ -83,10 +83,10 @@ def check(peer, codec, x, rounding=1e-5):
         assert settled > x.shape[-1] // 2
         assert (ours[..., :settled] - y[..., :settled]).abs().max() <= rounding
         assert y.std() > 0.05
-        # In float64 no rounding is left to hide a difference.
+        # In float64 the rounding of stored norms alone is left to hide a difference.
         y = peer.double().decode(audio_codes=expected).audio_values[:, None]
         ours = codec.double().decode(codec.dequantize(expected))
-        assert (ours[..., :settled] - y[..., :settled]).abs().max() <= 1e-9
+        assert (ours[..., :settled] - y[..., :settled]).abs().max() <= 2e-6
 
 
 @pytest.mark.parametrize("weight_norm", [False, True])

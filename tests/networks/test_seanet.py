@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from latentone.networks import seanet
 from latentone.networks.seanet import SEANetConfig, SEANetDecoder, SEANetEncoder
+from latentone.nn import windows
 from latentone.nn.streaming import Streamable
 from latentone.nn.windows import overlap_save
 from latentone.testing import verify_streaming
@@ -53,11 +53,11 @@ def test_other_shapes_stream_and_have_exact_lengths(changes):
 @pytest.mark.parametrize("causal", [True, False])
 def test_windows_on_a_cpu_change_nothing(causal, pad_mode, monkeypatch):
     torch.manual_seed(0)
-    monkeypatch.setattr(seanet, "WINDOW", 320)
+    monkeypatch.setattr(windows, "WINDOW", 320)
     config = replace(CONFIG, causal=causal, pad_mode=pad_mode, num_residual_layers=2)
     encoder, decoder = SEANetEncoder(config).eval(), SEANetDecoder(config).eval()
     runs = []
-    monkeypatch.setattr(seanet, "overlap_save", lambda *a: runs.append(1) or overlap_save(*a))
+    monkeypatch.setattr(windows, "overlap_save", lambda *a: runs.append(1) or overlap_save(*a))
     for frames, extra in ((7, 0), (200, 0), (200, 7), (261, 319)):
         x, z = torch.randn(2, 1, 320 * frames + extra), torch.randn(2, 8, frames)
         with torch.no_grad():

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from ..nn.conv import Conv1d, ConvTranspose1d
 from ..nn.snake import Snake, SnakeBeta
 from ..nn.streaming import StreamingResidual, StreamingSequential
+from ..nn.windows import by_windows
 
 __all__ = ["DACDecoder", "DACEncoder", "DACNetworkConfig"]
 
@@ -115,6 +116,9 @@ class _Network(_Block):
 
     chunk: int
     latency: int
+
+    def forward(self, x: Tensor) -> Tensor:
+        return by_windows(self.layers, x)
 
     def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Consume a multiple of `chunk`.

@@ -11,20 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-import torch
 from torch import Tensor, nn
 
 from ..nn.conv import Conv1d, ConvTranspose1d, Norm, PadMode, infers_on_cpu
 from ..nn.elu import ELU
 from ..nn.lstm import ResidualLSTM
 from ..nn.streaming import StreamingResidual, StreamingSequential
-from ..nn.windows import context, overlap_save, strides
+from ..nn.windows import by_windows, overlap_save, strides
 
 __all__ = ["SEANetConfig", "SEANetDecoder", "SEANetEncoder", "SoundStreamNetConfig"]
-
-WINDOW = 2**16
-"""Samples of a window in which a CPU computes: larger ones spend their time on fresh memory, and
-smaller ones on rearranging weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,13 +148,7 @@ class _SEANet(nn.Module):
         if not (self.has_finite_context and infers_on_cpu(x)):
             return self.layers(x)
         for part in self._parts():
-            down, up = strides(part)
-            frames = max(WINDOW // (self.hop_length * len(x)), 10 * (1 + sum(context(part))))
-            if down * up == 1 or x.shape[-1] <= frames * down:
-                x = part(x)
-            else:
-                pieces = iter(x.split(frames * down, dim=-1))
-                x = torch.cat(list(overlap_save(part, pieces, x.shape[-1])), dim=-1)
+            x = by_windows(part, x)
         return x
 
     def run_long(self, pieces: Iterator[Tensor], length: int) -> Iterator[Tensor]:
