@@ -212,12 +212,13 @@ def file_ways() -> list[Way]:
     found = []
     for name, kind, subtype, rate, levels in (
         ("Opus", "OGG", "OPUS", 48_000, (1.0, 0.97, 0.9)),
-        ("MP3", "MP3", "MPEG_LAYER_III", COMMON, (1.0, 0.9)),
+        ("MP3", "MP3", "MPEG_LAYER_III", COMMON, (0.99, 0.95)),
     ):
-        for number, level in enumerate(levels, start=1):
+        for level in levels:
             codec = FileCodec(format=kind, subtype=subtype, sample_rate=rate, level=level)
-            print(f"{name} {number}: {codec.lag} samples late, {codec.header} bytes of header")
-            found.append(Way(f"{name} {number}", lambda x, _, codec=codec: codec(x)))
+            title = f"{name}, level {level:g}"
+            print(f"{title}: {codec.lag} samples late, {codec.header} bytes of header")
+            found.append(Way(title, lambda x, _, codec=codec: codec(x)))
     return found
 
 

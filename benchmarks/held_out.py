@@ -60,7 +60,7 @@ class FileCodec:
     sample_rate: int
     """At which it is written."""
     level: float
-    """0 to 1; 1 asks for the lowest rate."""
+    """Of libsndfile, 0 to 1; higher is a lower rate. MP3 takes less than 1."""
 
     def __call__(self, audio: Audio) -> tuple[Audio, float]:
         """What comes back at the rate that came in, and the bits it took without the header."""
