@@ -61,6 +61,11 @@ class DACConfig(CodecConfig):
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.quantizer_dropout <= 1:
             raise ValueError(f"quantizer_dropout must be in [0, 1], got {self.quantizer_dropout}")
+        if self.kmeans_iterations < 0 or not 0 <= self.restart_below < 1:
+            raise ValueError(
+                "expected kmeans_iterations of at least 0 and restart_below in [0, 1), got "
+                f"{self.kmeans_iterations} and {self.restart_below}"
+            )
         if self.network.moments != 1:
             raise ValueError("the encoder of a DAC gives latents alone: network.moments must be 1")
 

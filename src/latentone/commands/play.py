@@ -157,6 +157,8 @@ def _render(args: Args, model: Pipeline, live: LiveCodec) -> None:
         "scale": list(args.scale) or None,
         "mix": args.mix if args.mix != 1 else None,
         "gain_db": args.gain_db or None,
+        "num_codebooks": args.num_codebooks,
+        "denoise": args.denoise,
         "decoder_seed": args.seed,
     }
     write(args.output, audio, model, seed=args.seed, **tags)

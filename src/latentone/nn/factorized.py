@@ -13,7 +13,7 @@ codebook's commitment would reach the encoder; here a projection takes a few of 
 Differs: each item of a batch drops codebooks with the given probability, on its own, where DAC
 takes a fixed number of first items (none, for a batch of one). Two things that DAC has not are off
 unless asked for: k-means places the codes on the first batch, and dead ones restart. Without them,
-a few thousand steps on small batches end with all frames in one code.
+a thousand steps on small batches ended with all frames in one code.
 """
 
 from __future__ import annotations
